@@ -1,0 +1,1 @@
+"""The host-neutral client and the `airoto` command line."""

@@ -1,0 +1,1 @@
+"""AIRoto's inference server."""

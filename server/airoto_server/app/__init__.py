@@ -1,0 +1,1 @@
+"""The server's command line and how its parts are put together."""

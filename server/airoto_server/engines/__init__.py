@@ -1,0 +1,1 @@
+"""Models behind four roles; one file each."""

@@ -1,0 +1,87 @@
+"""The list of engines: what there is, without loading any of it.
+
+Each engine module exports `SPECS`, and importing the module is cheap: heavy packages are
+imported by `load` alone.
+"""
+
+from __future__ import annotations
+
+import enum
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from airoto.errors import EngineUnavailableError
+from airoto_server.engines.roles import Engine, EngineFacts
+
+# Modules that export SPECS, in the order in which `airoto info` lists them.
+MODULES: tuple[str, ...] = (
+    "airoto_server.engines.null",
+    "airoto_server.engines.classic_segmenter",
+    "airoto_server.engines.classic_tracker",
+    "airoto_server.engines.classic_matter",
+)
+
+
+class Role(enum.Enum):
+    """What an engine can be; the value is the word used in messages."""
+
+    DETECTOR = "detector"
+    SEGMENTER = "segmenter"
+    TRACKER = "tracker"
+    MATTER = "matter"
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """How to load an engine.
+
+    Attributes:
+        device: `cpu`, `cuda:0`, `mps`.
+        precision: `float32`, `bfloat16` or `float16`.
+        checkpoint: file or folder of the weights; None for engines without.
+    """
+
+    device: str = "cpu"
+    precision: str = "float32"
+    checkpoint: Path | None = None
+
+
+@dataclass(frozen=True)
+class EngineSpec:
+    """An engine that could be loaded.
+
+    Attributes:
+        rank: among the available ones of a role, `auto` takes the highest; below zero
+            never (an engine that must be asked for by name).
+        checkpoint: name in `weights/manifest.toml`, or empty.
+    """
+
+    role: Role
+    facts: EngineFacts
+    load: Callable[[LoadOptions], Engine]
+    rank: int = 0
+    checkpoint: str = ""
+
+
+def all_specs() -> tuple[EngineSpec, ...]:
+    """Every engine this version knows, whether or not it can run here."""
+    specs: list[EngineSpec] = []
+    for module in MODULES:
+        specs.extend(importlib.import_module(module).SPECS)
+    return tuple(specs)
+
+
+def find(role: Role, name: str) -> EngineSpec:
+    """The engine of that role and name.
+
+    Raises:
+        EngineUnavailableError: there is none; the message lists those there are.
+    """
+    candidates = [spec for spec in all_specs() if spec.role is role]
+    for spec in candidates:
+        if spec.facts.name == name:
+            return spec
+    known = ", ".join(sorted(spec.facts.name for spec in candidates)) or "none"
+    raise EngineUnavailableError(f"there is no {role.value} engine {name!r}; known: {known}")

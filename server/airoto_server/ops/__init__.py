@@ -1,0 +1,1 @@
+"""Functions on pixels: colour, geometry, trimaps, files. No state, no model."""

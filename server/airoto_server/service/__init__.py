@@ -1,0 +1,1 @@
+"""gRPC methods: each converts, delegates, converts."""

@@ -1,0 +1,1 @@
+"""What a shot needs between calls, and how a recipe becomes mattes."""

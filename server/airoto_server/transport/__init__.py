@@ -1,0 +1,1 @@
+"""How frames come in and mattes go out: paths, uploads, decoding, writing."""

@@ -1,0 +1,1 @@
+"""Checkpoints: where they lie, what they are, whether they may be used."""

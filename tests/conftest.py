@@ -1,0 +1,17 @@
+"""Fixtures that every area shares."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """A folder of real clips and damaged files that is not part of the project."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("the folder of real clips (../shared/data) is not here")
+    return SHARED_DATA
