@@ -7,7 +7,7 @@ translates them to gRPC statuses and back.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Optional
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class AIRotoError(Exception):
         *,
         hint: str = "",
         violations: tuple[Violation, ...] = (),
-        frame: Optional[int] = None,
+        frame: int | None = None,
         path: str = "",
         retry_after: float = 0.0,
     ) -> None:

@@ -360,16 +360,18 @@ class ObjectResult(_message.Message):
     def __init__(self, object_id: _Optional[int] = ..., confidence: _Optional[float] = ..., area: _Optional[float] = ...) -> None: ...
 
 class Progress(_message.Message):
-    __slots__ = ("stage", "done", "total", "seconds_left")
+    __slots__ = ("stage", "done", "total", "seconds_left", "fraction")
     STAGE_FIELD_NUMBER: _ClassVar[int]
     DONE_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
     SECONDS_LEFT_FIELD_NUMBER: _ClassVar[int]
+    FRACTION_FIELD_NUMBER: _ClassVar[int]
     stage: str
     done: int
     total: int
     seconds_left: float
-    def __init__(self, stage: _Optional[str] = ..., done: _Optional[int] = ..., total: _Optional[int] = ..., seconds_left: _Optional[float] = ...) -> None: ...
+    fraction: float
+    def __init__(self, stage: _Optional[str] = ..., done: _Optional[int] = ..., total: _Optional[int] = ..., seconds_left: _Optional[float] = ..., fraction: _Optional[float] = ...) -> None: ...
 
 class Warning(_message.Message):
     __slots__ = ("message", "frame")

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Sets everything up and runs all tests. Needs no weights, GPU, Nuke or account.
+# Arguments go to pytest: `bash install/test.sh tests/ops -k trimap`.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. install/environment.sh
+server_environment server,bench,dev
+# The oldest Python that hosts ship: the client is tested on it too, where there is one.
+if old=$(find_python 3.9); then
+  make_venv .venv-py39 "$old" install/constraints-client-py39.txt -e . pytest hypothesis
+fi
+if [ $# -gt 0 ]; then
+  exec .venv/bin/python -m pytest "$@"
+fi
+# Compile what compiles at first use once, before parallel workers would all do it.
+.venv/bin/python -m airoto_server.app.warm
+.venv/bin/python -m pytest -n 2 tests
+if [ -x .venv-py39/bin/python ]; then
+  say "the client on Python 3.9:"
+  .venv-py39/bin/python -m pytest tests/contract tests/client
+fi

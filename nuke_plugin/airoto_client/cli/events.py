@@ -1,0 +1,115 @@
+"""What the command line says to programs: one JSON object per line, each with an `event`.
+
+`docs/command-line.md` describes every shape; the shapes are made here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airoto.errors import AIRotoError
+
+from airoto_client.bridge_protocol import error_to_dict
+from airoto_client.exit_codes import ExitCode
+from airoto_client.link import Message
+
+Event = dict[str, Any]
+
+_STATUS = {
+    "FRAME_STATUS_DONE": "done",
+    "FRAME_STATUS_KEPT": "kept",
+    "FRAME_STATUS_SKIPPED": "skipped",
+}
+
+
+def note(message: str) -> Event:
+    """Something people may want to know."""
+    return {"event": "note", "message": message}
+
+
+def warning(message: str, frame: int | None = None) -> Event:
+    """Something people should look at."""
+    return {"event": "warning", "message": message, "frame": frame}
+
+
+def plan(found: Message) -> Event:
+    """Of a `RenderPlan` message."""
+    return {
+        "event": "plan",
+        "recipe_hash": found.get("recipe_hash", ""),
+        "frames_to_deliver": found.get("frames_to_deliver", 0),
+        "frames_kept": found.get("frames_kept", []),
+        "provenance": found.get("provenance", {}),
+    }
+
+
+def frame(found: Message, path: str, status: str | None = None) -> Event:
+    """Of a `FrameResult` message; `path` is where the matte lies, empty where there is none."""
+    return {
+        "event": "frame",
+        "frame": found.get("frame", 0),
+        "status": status or _STATUS.get(found.get("status", ""), "done"),
+        "path": path,
+        "objects": [
+            {
+                "id": entry.get("object_id", 0),
+                "confidence": entry.get("confidence", 0.0),
+                "area": entry.get("area", 0.0),
+            }
+            for entry in found.get("objects", [])
+        ],
+    }
+
+
+def progress(stage: str, done: int, total: int, seconds_left: float | None = None) -> Event:
+    """How far a stage is; `seconds_left` is None where nobody knows."""
+    return {
+        "event": "progress",
+        "stage": stage,
+        "done": done,
+        "total": total,
+        "seconds_left": seconds_left,
+    }
+
+
+def progress_of(found: Message) -> Event:
+    """Of a `Progress` message."""
+    left = found.get("seconds_left", 0.0)
+    return progress(
+        found.get("stage", ""),
+        found.get("done", 0),
+        found.get("total", 0),
+        None if left < 0 else left,
+    )
+
+
+def preview(kind: str, path: str) -> Event:
+    """A picture or movie to look at was written."""
+    return {"event": "preview", "kind": kind, "path": path}
+
+
+def result(kind: str, path: str, **facts: Any) -> Event:
+    """A file of one frame was written: `mask`, `alpha`, `foreground`, `recipe`, `plate`."""
+    return {"event": "result", "kind": kind, "path": path, **facts}
+
+
+def summary(found: Message, output: str) -> Event:
+    """Of a `RenderSummary` message; `output` is the pattern of the mattes."""
+    return {
+        "event": "summary",
+        "done": found.get("done", 0),
+        "kept": found.get("kept", 0),
+        "skipped": found.get("skipped", 0),
+        "seconds": found.get("seconds", 0.0),
+        "stage_seconds": found.get("stage_seconds", {}),
+        "problems": found.get("problems", []),
+        "output": output,
+    }
+
+
+def error(exc: AIRotoError, code: ExitCode, finished: int | None = None) -> Event:
+    """Why the command ended; always the last line. `finished` counts frames, for a render."""
+    found: Event = {"event": "error", "exit_code": int(code), **error_to_dict(exc)}
+    if finished is not None:
+        found["frames_finished"] = finished
+    return found

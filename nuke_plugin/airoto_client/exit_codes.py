@@ -1,0 +1,70 @@
+"""The exit codes of the `airoto` command line, one meaning each.
+
+Standard library only. `docs/exit-codes.md` explains them to people.
+"""
+
+from __future__ import annotations
+
+import enum
+
+from airoto.errors import (
+    AIRotoError,
+    BadRequestError,
+    BusyError,
+    CancelledError,
+    EngineError,
+    EngineUnavailableError,
+    HandleUnknownError,
+    OutputError,
+    PathForbiddenError,
+    PlateError,
+    ServerUnreachableError,
+    TimedOutError,
+    UnauthenticatedError,
+)
+
+
+class ExitCode(enum.IntEnum):
+    """How a run of `airoto` ended."""
+
+    DONE = 0
+    INTERNAL = 1
+    USAGE = 2
+    PLATE = 3
+    OUTPUT = 4
+    SERVER = 5
+    ENGINE = 6
+    BUSY = 7
+    FORBIDDEN = 8
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+# Subclasses of these kinds share their code.
+_BY_ERROR: tuple[tuple[type[AIRotoError], ExitCode], ...] = (
+    (BadRequestError, ExitCode.USAGE),
+    (PlateError, ExitCode.PLATE),
+    (OutputError, ExitCode.OUTPUT),
+    (ServerUnreachableError, ExitCode.SERVER),
+    (TimedOutError, ExitCode.SERVER),
+    # A handle is lost when the server was started again meanwhile.
+    (HandleUnknownError, ExitCode.SERVER),
+    # Cancelled, but not by us: the server is going down.
+    (CancelledError, ExitCode.SERVER),
+    (EngineUnavailableError, ExitCode.ENGINE),
+    (EngineError, ExitCode.ENGINE),
+    (BusyError, ExitCode.BUSY),
+    (PathForbiddenError, ExitCode.FORBIDDEN),
+    (UnauthenticatedError, ExitCode.FORBIDDEN),
+)
+
+# A farm may simply run these again.
+RETRYABLE = frozenset({ExitCode.SERVER, ExitCode.BUSY})
+
+
+def exit_code_of(error: AIRotoError) -> ExitCode:
+    """The exit code that an error ends the command with."""
+    for cls, code in _BY_ERROR:
+        if isinstance(error, cls):
+            return code
+    return ExitCode.INTERNAL

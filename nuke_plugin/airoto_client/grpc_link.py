@@ -1,0 +1,272 @@
+"""The link that speaks gRPC in this process: the command line's, Blender's, the bridge's."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Generator, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Callable
+
+import grpc
+from airoto.errors import (
+    AIRotoError,
+    BadRequestError,
+    CancelledError,
+    InternalError,
+    ServerUnreachableError,
+)
+from airoto.wire.channel import Target, connect
+from airoto.wire.chunks import Collector, chunks_of_bytes, chunks_of_file
+from airoto.wire.jsonform import from_dict, to_dict
+from airoto.wire.messages import Chunk, DownloadRequest, EncodedFile, RawPlane, UploadRequest
+from airoto.wire.methods import METHODS, Method
+from airoto.wire.status import from_rpc_error
+
+from airoto_client.files import atomic_file, read_error, sha256_of
+from airoto_client.link import (
+    CALL_TIMEOUT,
+    ENCODINGS,
+    TRANSFER_TIMEOUT,
+    Message,
+    OnProgress,
+    PathLike,
+)
+
+# A result may be as large as a server cares to make it; the disk is the limit.
+_NO_LIMIT = 2**63
+
+
+class Cancel:
+    """Lets another thread end one call."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._call: Any = None
+        self._cancelled = False
+
+    def attach(self, call: Any) -> None:
+        """The call to end; ended at once if it is too late for it."""
+        with self._lock:
+            self._call = call
+            cancelled = self._cancelled
+        if cancelled:
+            call.cancel()
+
+    def cancel(self) -> None:
+        """End the call, now or as soon as it begins."""
+        with self._lock:
+            self._cancelled = True
+            call = self._call
+        if call is not None:
+            call.cancel()
+
+
+class GrpcLink:
+    """A `Link` over a gRPC channel. It connects on first use, and again where it was lost.
+
+    Args:
+        target: `unix:/path/server.sock`, `localhost:7000`, or a `Target`.
+
+    Raises:
+        BadRequestError: the target is malformed.
+    """
+
+    def __init__(self, target: str | Target) -> None:
+        self.target = str(target)
+        self._channel = connect(target)
+        self._bound: dict[str, Callable[..., Any]] = {
+            name: method.bind(self._channel) for name, method in METHODS.items()
+        }
+        self._closed = False
+
+    def call(
+        self,
+        method: str,
+        request: Message,
+        *,
+        timeout: float | None = CALL_TIMEOUT,
+        cancel: Cancel | None = None,
+    ) -> Message:
+        """See `Link.call`."""
+        known = _method(method, streaming=False)
+        message = from_dict(known.request, request)
+        with self._translated():
+            future = self._begin(method).future(message, timeout=timeout)
+            with _cancelled_when_left(future, cancel):
+                return to_dict(future.result())
+
+    def stream(
+        self,
+        method: str,
+        request: Message,
+        *,
+        timeout: float | None = None,
+        cancel: Cancel | None = None,
+    ) -> Generator[Message, None, None]:
+        """See `Link.stream`."""
+        known = _method(method, streaming=True)
+        message = from_dict(known.request, request)
+        with self._translated():
+            answers = self._begin(method)(message, timeout=timeout)
+            with _cancelled_when_left(answers, cancel):
+                for answer in answers:
+                    yield to_dict(answer)
+
+    def upload_file(
+        self,
+        path: PathLike,
+        name: str | None = None,
+        on_progress: OnProgress | None = None,
+        *,
+        plane: Message | None = None,
+        cancel: Cancel | None = None,
+    ) -> Message:
+        """See `Link.upload_file`. With `plane` (a `RawPlane`) the file holds raw pixels."""
+        source = Path(path)
+        content: EncodedFile | RawPlane = EncodedFile(name=name or source.name)
+        if plane is not None:
+            content = from_dict(RawPlane, plane)
+        digest = sha256_of(source)
+        return self._upload(
+            chunks_of_file(source, content=content, sha256=digest), source, on_progress, cancel
+        )
+
+    def upload_plane(
+        self,
+        data: bytes | bytearray | memoryview,
+        plane: Message,
+        on_progress: OnProgress | None = None,
+    ) -> Message:
+        """See `Link.upload_plane`."""
+        content = from_dict(RawPlane, plane)
+        return self._upload(chunks_of_bytes(content, data), None, on_progress, None)
+
+    def download(
+        self,
+        handle: str,
+        path: PathLike,
+        *,
+        encoding: str = "",
+        release: bool = True,
+        cancel: Cancel | None = None,
+    ) -> None:
+        """See `Link.download`."""
+        if encoding not in ENCODINGS:
+            raise BadRequestError(
+                f"encoding {encoding!r} is not known; allowed: {', '.join(filter(None, ENCODINGS))}"
+            )
+        request = DownloadRequest(handle=handle, encoding=ENCODINGS[encoding], release=release)
+        target = Path(path)
+        with self._translated():
+            answers = self._begin("Download")(request, timeout=TRANSFER_TIMEOUT)
+            with _cancelled_when_left(answers, cancel), atomic_file(target) as file:
+                collector = Collector(file, max_bytes=_NO_LIMIT)
+                try:
+                    for answer in answers:
+                        collector.add(answer.chunk)
+                    collector.finish()
+                except BadRequestError as exc:
+                    raise InternalError(
+                        f"{target.name} did not arrive whole: {exc.message}", hint="try again"
+                    ) from exc
+
+    def close(self) -> None:
+        """See `Link.close`."""
+        self._closed = True
+        self._channel.close()
+
+    def __enter__(self) -> GrpcLink:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _upload(
+        self,
+        chunks: Iterable[Chunk],
+        source: Path | None,
+        on_progress: OnProgress | None,
+        cancel: Cancel | None,
+    ) -> Message:
+        failed: list[Exception] = []
+        requests = _requests(chunks, on_progress, failed)
+        with self._translated():
+            future = self._begin("Upload").future(requests, timeout=TRANSFER_TIMEOUT)
+            with _cancelled_when_left(future, cancel):
+                try:
+                    answer = future.result()
+                except grpc.RpcError:
+                    # gRPC reports a failed reader as a call that failed for no reason.
+                    if failed and isinstance(failed[0], OSError) and source is not None:
+                        raise read_error(failed[0], source) from failed[0]
+                    if failed:
+                        raise failed[0] from None
+                    raise
+        return {"handle": answer.handle, "sha256": answer.sha256, "size": answer.size}
+
+    def _begin(self, method: str) -> Any:
+        if self._closed:
+            raise ServerUnreachableError("this link is closed")
+        return self._bound[method]
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        """The one seam where gRPC's errors become ours."""
+        try:
+            yield
+        except grpc.FutureCancelledError as exc:
+            raise self._cancelled() from exc
+        except grpc.RpcError as exc:
+            error = from_rpc_error(exc, self.target)
+            raise (self._cancelled() if isinstance(error, CancelledError) else error) from exc
+        except ValueError as exc:  # what gRPC says of a closed channel
+            if not self._closed:
+                raise
+            raise self._cancelled() from exc
+
+    def _cancelled(self) -> AIRotoError:
+        if self._closed:
+            return ServerUnreachableError("this link is closed")
+        return CancelledError("the call was cancelled")
+
+
+def _method(name: str, *, streaming: bool) -> Method:
+    allowed = [
+        known.name
+        for known in METHODS.values()
+        if known.server_streaming is streaming and not known.client_streaming
+    ]
+    if name not in allowed:
+        how = "stream" if streaming else "call"
+        raise BadRequestError(f"there is no method {name!r} to {how}; known: {', '.join(allowed)}")
+    return METHODS[name]
+
+
+@contextlib.contextmanager
+def _cancelled_when_left(call: Any, cancel: Cancel | None) -> Iterator[None]:
+    """Whoever leaves early (an error, Ctrl-C, a closed generator) cancels the call."""
+    if cancel is not None:
+        cancel.attach(call)
+    try:
+        yield
+    finally:
+        call.cancel()  # does nothing to a call that has ended
+
+
+def _requests(
+    chunks: Iterable[Chunk], on_progress: OnProgress | None, failed: list[Exception]
+) -> Iterator[UploadRequest]:
+    """Chunks as requests, for gRPC's thread; what goes wrong there is put into `failed`."""
+    sent = total = 0
+    try:
+        for chunk in chunks:
+            if chunk.HasField("header"):
+                total = chunk.header.size
+            yield UploadRequest(chunk=chunk)
+            sent += len(chunk.data)
+            if on_progress is not None:
+                on_progress(sent, total)
+    except (OSError, AIRotoError) as exc:
+        failed.append(exc)
+        raise

@@ -1,0 +1,128 @@
+"""A recipe's defaults, its canonical form, and its hash.
+
+The canonical form is JSON of our own: keys sorted, no spaces, every field written out, absent
+messages without a default as null, doubles as Python's repr with -0 as 0, text in Unicode's
+NFC, bytes as base64. Objects stand in the order of their ids and prompts in that of their
+frames, because results do not depend on these; the order of points is kept.
+
+Left out is what results do not depend on: `name`, `objects[].colour`, `processing.threads`
+and `output.overwrite`. Paths count as they are written: resolve them first where one shot is
+hashed in two places.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import unicodedata
+from typing import Any
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
+from airoto.wire.jsonform import is_repeated
+from airoto.wire.messages import (
+    Compression,
+    Direction,
+    MemoryMode,
+    MissingFrames,
+    Overwrite,
+    PointLabel,
+    Recipe,
+    TrimapMode,
+    Window,
+)
+
+_LEFT_OUT = frozenset(
+    {
+        "airoto.v1.Recipe.name",
+        "airoto.v1.RotoObject.colour",
+        "airoto.v1.Processing.threads",
+        "airoto.v1.Output.overwrite",
+    }
+)
+
+
+def with_defaults(recipe: Recipe) -> Recipe:
+    """A copy in which defaults that are fixed are written out.
+
+    These are unspecified enums, empty engine names (`auto`), a pixel aspect or proxy scale
+    of 0 (1), a movie's first frame of 0 (1), and an absent data window. Zeros that leave the
+    choice to the server (working size, trimap widths, threads) stay.
+    """
+    made = Recipe()
+    made.CopyFrom(recipe)
+    plate = made.plate
+    plate.missing_frames = plate.missing_frames or MissingFrames.MISSING_FRAMES_ERROR
+    plate.proxy_scale = plate.proxy_scale or 1.0
+    plate.movie_first_frame = plate.movie_first_frame or 1
+    plate.colour.SetInParent()
+    if plate.HasField("format"):
+        form = plate.format
+        form.pixel_aspect = form.pixel_aspect or 1.0
+        if not form.HasField("data_window"):
+            form.data_window.CopyFrom(Window(x_max=form.width, y_max=form.height))
+    for item in made.objects:
+        for prompt in item.prompts:
+            for point in prompt.points:
+                point.label = point.label or PointLabel.POINT_LABEL_POSITIVE
+    made.segment.engine = made.segment.engine or "auto"
+    track, matte, output = made.track, made.matte, made.output
+    track.engine = track.engine or "auto"
+    track.memory_mode = track.memory_mode or MemoryMode.MEMORY_MODE_SEGMENT
+    track.direction = track.direction or Direction.DIRECTION_BOTH
+    matte.engine = matte.engine or "auto"
+    matte.trimap.mode = matte.trimap.mode or TrimapMode.TRIMAP_MODE_ADAPTIVE
+    made.processing.SetInParent()
+    output.compression = output.compression or Compression.COMPRESSION_ZIPS
+    output.overwrite = output.overwrite or Overwrite.OVERWRITE_RESUME
+    return made
+
+
+def canonical(recipe: Recipe) -> bytes:
+    """The canonical form, UTF-8; the same for every way to write the same recipe."""
+    full = with_defaults(recipe)
+    full.objects.sort(key=lambda item: item.id)
+    for item in full.objects:
+        item.prompts.sort(key=lambda prompt: prompt.frame)
+    return json.dumps(
+        _message(full), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    ).encode()
+
+
+def recipe_hash(recipe: Recipe) -> str:
+    """`sha256:` and 64 hex digits, over the canonical form."""
+    return f"sha256:{hashlib.sha256(canonical(recipe)).hexdigest()}"
+
+
+def _message(message: Message) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for field in message.DESCRIPTOR.fields:
+        if field.full_name in _LEFT_OUT:
+            continue
+        value = getattr(message, field.name)
+        if is_repeated(field):
+            made[field.name] = [_value(field, item) for item in value]
+        elif field.has_presence and not message.HasField(field.name):
+            made[field.name] = None
+        else:
+            made[field.name] = _value(field, value)
+    return made
+
+
+def _value(field: Any, value: Any) -> Any:
+    kind = field.cpp_type
+    if kind == FieldDescriptor.CPPTYPE_MESSAGE:
+        return _message(value)
+    if kind == FieldDescriptor.CPPTYPE_ENUM:
+        known = field.enum_type.values_by_number.get(value)
+        return known.name if known else int(value)
+    if kind == FieldDescriptor.CPPTYPE_DOUBLE:
+        # -0.0 and 0.0 are equal.
+        return value + 0.0
+    if field.type == FieldDescriptor.TYPE_STRING:
+        return unicodedata.normalize("NFC", value)
+    if field.type == FieldDescriptor.TYPE_BYTES:
+        return base64.b64encode(value).decode()
+    return value

@@ -1,0 +1,200 @@
+"""`airoto serve`: put the parts together, listen, and stop cleanly."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import stat
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from airoto.errors import AIRotoError, BadRequestError, ServerUnreachableError
+from airoto.wire.channel import Target, default_target, parse_target, server_options
+from airoto.wire.methods import SERVICE_NAME, generic_handler
+from airoto_server.ops.parallel import default_threads, limit_libraries
+from airoto_server.service.servicer import Servicer
+from airoto_server.sessions.workshop import Settings, Workshop
+
+_log = logging.getLogger("airoto_server")
+
+# Seconds that running calls get to end after a stop was asked for.
+_GRACE = 5.0
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The options of `airoto serve`."""
+    parser = argparse.ArgumentParser(
+        prog="airoto serve", description="Run the inference server until it is told to stop."
+    )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--socket", type=Path, help="Unix socket to listen on (default: your own)")
+    where.add_argument(
+        "--listen", metavar="HOST:PORT", help="a loopback address to listen on; port 0: any free"
+    )
+    parser.add_argument(
+        "--root",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="folder that may be read and written; may be given several times "
+        "(default: whatever this user may)",
+    )
+    parser.add_argument(
+        "--scratch", type=Path, metavar="DIR", help="where uploads and tracked masks wait on disk"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=0, help="worker threads of a job (default: all processors)"
+    )
+    parser.add_argument("--device", default="cpu", help="cpu, cuda:0, mps")
+    parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning"])
+    parser.add_argument(
+        "--exit-with-parent",
+        action="store_true",
+        help="stop when standard input is closed, so that a server never outlives its starter",
+    )
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM, SIGINT or, where asked for, the end of standard input."""
+    options = arguments().parse_args(argv)
+    logging.basicConfig(
+        level=options.log_level.upper(),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    try:
+        target = _target(options)
+        return asyncio.run(_serve(options, target))
+    except AIRotoError as exc:
+        hint = f"\n  {exc.hint}" if exc.hint else ""
+        sys.stderr.write(f"airoto serve: {exc.message}{hint}\n")
+        return 2 if isinstance(exc, BadRequestError) else 5
+
+
+def _target(options: argparse.Namespace) -> Target:
+    if options.listen:
+        target = parse_target(options.listen, listen=True)
+    elif options.socket:
+        target = parse_target(f"unix:{options.socket}")
+    else:
+        target = default_target()
+    if not target.is_local:
+        raise BadRequestError(
+            f"{target} can be reached from other machines, which needs TLS and a token",
+            hint="listen on a Unix socket or a loopback address",
+        )
+    return target
+
+
+async def _serve(options: argparse.Namespace, target: Target) -> int:
+    limit_libraries()
+    threads = options.threads or default_threads()
+    settings = Settings(
+        roots=tuple(options.root), scratch=options.scratch, threads=threads, device=options.device
+    )
+    with contextlib.ExitStack() as stack:
+        if target.socket:
+            stack.enter_context(_socket_place(Path(target.socket)))
+        workshop = stack.enter_context(contextlib.closing(Workshop(settings)))
+        servicer = stack.enter_context(contextlib.closing(Servicer(workshop)))
+        server = grpc.aio.server(options=server_options())
+        server.add_generic_rpc_handlers((generic_handler(servicer),))
+        status = health.aio.HealthServicer()  # type: ignore[attr-defined]  # the stubs lack it
+        health_pb2_grpc.add_HealthServicer_to_server(status, server)
+        reflection.enable_server_reflection(
+            (SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME), server
+        )
+        port = _listen(server, target)
+        await server.start()
+        for name in ("", SERVICE_NAME):
+            await status.set(name, health_pb2.HealthCheckResponse.SERVING)
+        where = target if target.socket else Target(host=target.host, port=port)
+        _log.info("serving at %s with %d threads on %s", where, threads, options.device)
+        sys.stdout.write(f"serving {where}\n")
+        sys.stdout.flush()
+        await _until_told(options.exit_with_parent)
+        _log.info("stopping")
+        await status.enter_graceful_shutdown()
+        servicer.stop_jobs()
+        await server.stop(_GRACE)
+    return 0
+
+
+def _listen(server: grpc.aio.Server, target: Target) -> int:
+    try:
+        return server.add_insecure_port(target.address)
+    except RuntimeError as exc:
+        raise ServerUnreachableError(
+            f"cannot listen at {target}: {exc}", hint="is another server there already?"
+        ) from exc
+
+
+@contextlib.contextmanager
+def _socket_place(path: Path) -> Iterator[None]:
+    """A folder that only this user may enter, without a dead server's socket in it."""
+    folder = path.parent
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    found = folder.stat()
+    if found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
+        raise BadRequestError(
+            f"{folder} must belong to you and be closed to others (mode 700), "
+            f"but its mode is {stat.S_IMODE(found.st_mode):o} and its owner {found.st_uid}",
+            hint=f"chmod 700 {folder}, or name another folder with --socket",
+            path=str(folder),
+        )
+    if path.exists():
+        if _answers(path):
+            raise ServerUnreachableError(
+                f"a server is listening at {path} already",
+                hint="use that one, stop it, or name another --socket",
+                path=str(path),
+            )
+        path.unlink()
+    old = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(old)
+        path.unlink(missing_ok=True)
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(2)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+        return True
+
+
+async def _until_told(exit_with_parent: bool) -> None:
+    loop = asyncio.get_running_loop()
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    if exit_with_parent:
+        loop.add_reader(sys.stdin.fileno(), _read_end, loop, told)
+    await told.wait()
+
+
+def _read_end(loop: asyncio.AbstractEventLoop, told: asyncio.Event) -> None:
+    if not os.read(sys.stdin.fileno(), 4096):
+        loop.remove_reader(sys.stdin.fileno())
+        told.set()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Building blocks of the classic engines: real algorithms on the CPU, no weights."""

@@ -1,0 +1,190 @@
+"""One pass of Cutie, in bounded memory.
+
+The package's `InferenceCore` and memory do the work: working memory of the last frames,
+consolidated into a long-term memory of limited size, and permanent memory for keyframes,
+which grows with their number alone. Three things are done around it:
+
+- A keyframe may name some of the objects. The package mixes up masks and objects then
+  (rf-cutie 1.0.1 reads the given masks by the wrong number), so the others' masks are
+  predicted first and the keyframe is given whole.
+- A keyframe elsewhere in the shot goes to permanent memory without disturbing what the
+  pass knows of the previous frame.
+- Pictures are worked on with a short side of at most 480 pixels, as in the paper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from airoto_server.engines.roles import Mask, Picture, Tracked
+from airoto_server.engines.torch_support import (
+    Placement,
+    forward_pass,
+    mask_tensor,
+    picture_tensor,
+    resize,
+    tensor_bytes,
+    to_mask,
+)
+from airoto_server.engines.track_inputs import TrackInputs
+
+if TYPE_CHECKING:
+    import torch
+    from cutie.inference.inference_core import InferenceCore
+    from cutie.model.cutie import CUTIE
+    from omegaconf import DictConfig
+
+# Limits of the short side in pixels. Below the lower one a frame has fewer places in memory
+# than the package's top-k and prototypes ask for.
+SHORT_SIDE = (128, 480)
+# The network's stride.
+_STRIDE = 16
+
+
+def working_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Height and width at which a picture of `size` is worked on, with its aspect."""
+    short = min(size)
+    scale = min(max(short, SHORT_SIDE[0]), SHORT_SIDE[1]) / short
+    return (max(round(size[0] * scale), 1), max(round(size[1] * scale), 1))
+
+
+class CutiePass:
+    """A `TrackRun` over Cutie."""
+
+    def __init__(
+        self, network: CUTIE, config: DictConfig, place: Placement, object_ids: Sequence[int]
+    ) -> None:
+        from cutie.inference.inference_core import InferenceCore
+
+        self._place = place
+        self._inputs = TrackInputs(object_ids)
+        self._core: InferenceCore = InferenceCore(network, config)
+
+    def condition(self, frame: int, picture: Picture, masks: Mapping[int, Mask]) -> None:
+        """Learn a keyframe that is elsewhere in the shot; it is remembered to the end."""
+        self._inputs.check(frame, picture, masks)
+        if not masks:
+            return
+        core, memory = self._core, self._core.memory
+        sensory, last_mask = dict(memory.sensory), core.last_mask
+        times = core.curr_ti, core.last_mem_ti
+        with forward_pass(self._place):
+            image = self._image(picture)
+            # That keyframe has no previous frame.
+            self._forget_neighbour(image)
+            self._keyframe(image, self._given(masks, image))
+            self._forget_neighbour(image)
+            memory.sensory.update(sensory)
+            if last_mask is not None:
+                core.last_mask[:, : last_mask.shape[1]] = last_mask
+        core.curr_ti, core.last_mem_ti = times
+
+    def step(
+        self, frame: int, picture: Picture, masks: Mapping[int, Mask] | None = None
+    ) -> dict[int, Tracked]:
+        """The next frame; see `TrackRun`.
+
+        Raises:
+            EngineError: an object that was not announced, a mask or picture of another
+                size, or a frame against the pass's direction.
+        """
+        given = dict(masks or {})
+        self._inputs.step(frame, picture, given)
+        if not given and not self._objects():
+            return {}
+        with forward_pass(self._place):
+            image = self._image(picture)
+            if given:
+                shares = self._keyframe(image, self._given(given, image))
+            else:
+                shares = self._core.step(image)
+            shares = resize(shares[None, 1:].float(), picture.shape[:2])[0]
+        answer = {}
+        for place, each in enumerate(self._objects()):
+            if each in given:
+                answer[each] = Tracked(np.array(given[each], np.float32), 1.0)
+            else:
+                mask = to_mask(shares[place])
+                answer[each] = Tracked(mask, _confidence(mask))
+        return answer
+
+    def memory_bytes(self) -> int:
+        """Memory of all that is remembered, in bytes."""
+        memory = self._core.memory
+        stores = [vars(memory.work_mem)]
+        if memory.use_long_term:
+            stores.append(vars(memory.long_mem))
+        return tensor_bytes(stores, memory.sensory, memory.obj_v, [self._core.last_mask])
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._core.delete_objects(self._objects())
+        self._core.clear_memory()
+        self._core.last_mask = None
+
+    def _objects(self) -> list[int]:
+        """Ids of the objects begun, in the order of the network's planes."""
+        return list(self._core.object_manager.all_obj_ids)
+
+    def _image(self, picture: Picture) -> torch.Tensor:
+        """The picture (3, h, w) at working size."""
+        pixels = picture_tensor(picture, self._place)
+        return resize(pixels, working_size(picture.shape[:2]))[0]
+
+    def _given(self, masks: Mapping[int, Mask], image: torch.Tensor) -> dict[int, torch.Tensor]:
+        """Masks (h, w) at the image's size."""
+        size = (image.shape[1], image.shape[2])
+        return {
+            each: resize(mask_tensor(mask, mask.shape, self._place), size)[0, 0].clamp(0, 1)
+            for each, mask in masks.items()
+        }
+
+    def _keyframe(self, image: torch.Tensor, given: dict[int, torch.Tensor]) -> torch.Tensor:
+        """Put a frame with masks into permanent memory; all objects' shares of its pixels."""
+        import torch
+
+        begun = self._objects()
+        planes = dict(given)
+        if not all(each in given for each in begun):
+            predicted = self._predict(image)
+            free = 1 - torch.stack(list(given.values())).sum(0).clamp(0, 1)
+            for place, each in enumerate(begun, start=1):
+                planes.setdefault(each, predicted[place] * free)
+        objects = begun + [
+            each for each in self._inputs.object_ids if each in planes and each not in begun
+        ]
+        # Known beforehand, so that the package does not merge masks itself.
+        self._core.object_manager.add_new_objects(objects)
+        return self._core.step(
+            image,
+            torch.stack([planes[each] for each in objects]),
+            objects,
+            idx_mask=False,
+            force_permanent=True,
+        )
+
+    def _predict(self, image: torch.Tensor) -> torch.Tensor:
+        """Shares of a frame's pixels without remembering it; its features are kept."""
+        shares = self._core.step(image, end=True, delete_buffer=False)
+        self._core.curr_ti -= 1
+        return shares
+
+    def _forget_neighbour(self, image: torch.Tensor) -> None:
+        """Leave no trace of a previous frame: empty sensory memory, empty last masks."""
+        core = self._core
+        height, width = (-(-side // _STRIDE) * _STRIDE for side in image.shape[1:])
+        objects = self._objects()
+        core.last_mask = image.new_zeros(1, len(objects), height, width)
+        core.memory.sensory = {}
+        core.memory.initialize_sensory_if_needed(
+            image.new_zeros(1, 1, height // _STRIDE, width // _STRIDE), objects
+        )
+
+
+def _confidence(mask: Mask) -> float:
+    """Mean probability inside the mask; the highest there is where nothing is inside."""
+    inside = mask[mask > 0.5]
+    return float(inside.mean() if inside.size else mask.max())

@@ -1,0 +1,85 @@
+"""Matting a plate of any size with an engine that takes windows of a limited size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from airoto_server.engines.roles import Mask, Matter, Picture, Trimap
+from airoto_server.ops.geometry import Window
+from airoto_server.ops.parallel import ordered_map
+from airoto_server.ops.resample import grow, shrink
+from airoto_server.ops.seeds import seed_for
+from airoto_server.ops.windows import blend, windows_around
+
+
+def matte_in_windows(
+    matter: Matter,
+    picture_of: Callable[[Window], Picture],
+    trimap: Trimap,
+    *,
+    seed: int,
+    threads: int,
+) -> Mask:
+    """Alpha (H, W) float32, 0 to 1, exactly 0 and 1 where the trimap is.
+
+    Only windows around the unknown region are asked for and computed. An engine that needs
+    no trimap gets the whole picture, once.
+
+    Args:
+        picture_of: the picture of a window, (height, width, 3) as engines take it; called
+            from several threads if the engine allows it.
+        trimap: (H, W) float32: 0, 1, or anything between for unknown.
+        threads: how many windows at a time, for engines with a true `concurrent`
+            attribute; others get one at a time. The result does not depend on it.
+
+    Raises:
+        EngineError: from the engine; among others for a trimap without a known pixel.
+    """
+    unknown = (trimap > 0) & (trimap < 1)
+    if not unknown.any():
+        return trimap.copy()
+    whole = Window.sized(trimap.shape[1], trimap.shape[0])
+    if not matter.needs_trimap:
+        alpha = matter.matte(picture_of(whole), None, seed=seed_for(seed, "matte")).alpha
+    else:
+        sides = [side for side in (0.0, 1.0) if (trimap == side).any()]
+
+        def alpha_of(window: Window) -> tuple[Window, Mask]:
+            context = _context(trimap, window, sides)
+            alpha = _solve(matter, picture_of(context), trimap[context.slices(whole)], seed, window)
+            return window, alpha[window.slices(context)]
+
+        windows = windows_around(unknown, matter.max_window, matter.overlap)
+        concurrent = getattr(matter, "concurrent", False)
+        pieces = ordered_map(alpha_of, windows, threads if concurrent else 1)
+        alpha = blend(trimap, pieces, matter.overlap)
+    return np.where(unknown, alpha, trimap).astype(np.float32)
+
+
+def _context(trimap: Trimap, window: Window, sides: Sequence[float]) -> Window:
+    """The window, grown until each of `sides` is somewhere in it."""
+    whole = Window.sized(trimap.shape[1], trimap.shape[0])
+    while window != whole:
+        seen = trimap[window.slices(whole)]
+        if all((seen == side).any() for side in sides):
+            break
+        margin = max(8, max(window.width, window.height) // 4)
+        window = window.grown(margin).intersect(whole)
+    return window
+
+
+def _solve(matter: Matter, picture: Picture, trimap: Trimap, seed: int, window: Window) -> Mask:
+    """Alpha of a picture, at a smaller size if it is beyond what the engine takes."""
+    piece_seed = seed_for(seed, "matte", window.x_min, window.y_min)
+    height, width = trimap.shape
+    scale = matter.max_window / max(height, width)
+    if scale >= 1:
+        return matter.matte(picture, trimap, seed=piece_seed).alpha
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = shrink(trimap, *size)
+    # A small pixel is known only if all that it covers is.
+    small = np.where((small > 0) & (small < 1), 0.5, small).astype(np.float32)
+    alpha = matter.matte(shrink(picture, *size), small, seed=piece_seed).alpha
+    return np.clip(grow(alpha, width, height), 0, 1)

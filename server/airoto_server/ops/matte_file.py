@@ -1,0 +1,298 @@
+"""Matte files: half EXR with a layer per object, or the union alone as 16-bit PNG or TIFF.
+
+Channels of the EXR: `A` the union; per object `matte_<name>.A`, and where asked for
+`trimap_<name>.A` and `confidence_<name>.A`; `R`, `G`, `B` the foreground colour. Names
+without a layer never land in Nuke's `other` layer, and `.A` channels are lossless under
+every compression, DWAA included (it is lossy for R, G and B).
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from airoto.errors import OutputError
+
+from airoto_server.ops.geometry import Window, place
+from airoto_server.ops.imagefile import HALF_MAX
+from airoto_server.ops.imagefile_oiio import oiio, opened, unreadable
+from airoto_server.ops.matte_file_atomic import WriteFailedError, replacing
+
+Plane = npt.NDArray[np.float32]
+
+SUFFIXES = {".exr": "openexr", ".png": "png", ".tif": "tiff", ".tiff": "tiff"}
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PROVENANCE = "airoto/provenance"
+_KEY = "airoto"
+
+
+class Compression(enum.Enum):
+    """Of EXR files; the value is the reader's and writer's word for it."""
+
+    ZIPS = "zips"
+    DWAA = "dwaa"
+    PIZ = "piz"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class ObjectMatte:
+    """One object's layers; each plane covers the matte's window.
+
+    Attributes:
+        name: [A-Za-z_][A-Za-z0-9_]*, unique without regard to case.
+        alpha: (H, W) float32, 0 to 1.
+        trimap: (H, W) float32 (0, 0.5, 1), or None.
+        confidence: 0 to 1, for the whole frame or per pixel (H, W), or None.
+    """
+
+    name: str
+    alpha: Plane
+    trimap: Plane | None = None
+    confidence: Plane | float | None = None
+
+
+@dataclass(frozen=True)
+class Matte:
+    """One frame's mattes.
+
+    Attributes:
+        union: (H, W) float32, 0 to 1, of all objects.
+        objects: in the recipe's order.
+        window: the data window that the planes cover, counted from the display window's
+            corner; may reach outside the display window or stay inside it.
+        display: width and height of the display window.
+        pixel_aspect: pixel width over height.
+        foreground: (H, W, 3) straight colour in the plate's own colour encoding, or None.
+        provenance: how it was made: JSON-able, `recipe_hash` among it.
+    """
+
+    union: Plane
+    objects: tuple[ObjectMatte, ...]
+    window: Window
+    display: tuple[int, int]
+    pixel_aspect: float = 1.0
+    foreground: npt.NDArray[np.floating[Any]] | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+def write_matte(path: Path, matte: Matte, *, compression: Compression = Compression.ZIPS) -> None:
+    """Write a matte file, replacing what is there. The suffix of `path` chooses the format.
+
+    The file appears whole or not at all, and has been read back and compared before it does.
+    0 and 1 stay exact; the rest is rounded to half float or 16 bits. The bytes depend on
+    nothing but the arguments.
+
+    Args:
+        compression: for EXR; PNG and TIFF are deflated.
+
+    Raises:
+        OutOfSpaceError: the disk is full.
+        OutputError: it cannot be written there, or an unknown suffix.
+        ValueError: planes of the wrong shape, NaN, or a bad name.
+    """
+    format_name = SUFFIXES.get(path.suffix.lower())
+    if format_name is None:
+        known = ", ".join(SUFFIXES)
+        raise OutputError(f"{path}: no such matte format; allowed: {known}", path=str(path))
+    if format_name == "openexr":
+        spec, pixels = _exr(matte, compression)
+    else:
+        spec, pixels = _union_only(matte)
+        spec.attribute("compression", "zip")
+    text = json.dumps({_KEY: dict(matte.provenance)}, sort_keys=True, separators=(",", ":"))
+    spec.attribute(_PROVENANCE if format_name == "openexr" else "ImageDescription", text)
+    spec.attribute("PixelAspectRatio", float(matte.pixel_aspect))
+    spec.attribute("Software", "AIRoto")
+    spec.attribute("DateTime", "")  # or the time of writing goes in
+    with replacing(path) as temporary:
+        _write(temporary, format_name, spec, pixels)
+        # Some writers say nothing of a full disk: the last bytes just are not there.
+        _compare(temporary, spec, pixels)
+
+
+@dataclass(frozen=True)
+class MatteInfo:
+    """What a file's header says of its making.
+
+    Attributes:
+        provenance: as it was written, or None: AIRoto did not make the file.
+        objects: names of the objects that have a layer.
+    """
+
+    provenance: dict[str, Any] | None
+    objects: tuple[str, ...]
+
+
+def inspect(path: Path, *, label: str = "") -> MatteInfo:
+    """Whether a file is one of our mattes, from its header.
+
+    Raises:
+        FrameMissingError: no such file.
+        FrameUnreadableError: no picture, or damaged.
+    """
+    with opened(path, label or str(path)) as (handle, _, _):
+        return _info(handle.spec())
+
+
+def read_provenance(path: Path) -> dict[str, Any] | None:
+    """How a matte was made; None: AIRoto did not make it.
+
+    Raises:
+        as `inspect`.
+    """
+    return inspect(path).provenance
+
+
+def read_matte(path: Path) -> Matte:
+    """A matte file that `write_matte` wrote; without its foreground and confidence planes.
+
+    Raises:
+        FrameMissingError: no such file.
+        FrameUnreadableError: damaged, or no matte of ours.
+    """
+    label = str(path)
+    with opened(path, label) as (handle, _, _):
+        spec = handle.spec()
+        info = _info(spec)
+        if info.provenance is None:
+            raise unreadable(label, "is no matte of AIRoto's")
+        pixels = handle.read_image(0, 0, 0, spec.nchannels, oiio.FLOAT)
+        if pixels is None:
+            raise unreadable(label, f"damaged: {handle.geterror()}")
+        planes = {
+            name: np.ascontiguousarray(pixels[:, :, index])
+            for index, name in enumerate(spec.channelnames)
+        }
+        x, y = spec.x - spec.full_x, spec.y - spec.full_y
+        return Matte(
+            union=planes["A" if "A" in planes else "Y"],
+            objects=tuple(
+                ObjectMatte(name, planes[f"matte_{name}.A"], planes.get(f"trimap_{name}.A"))
+                for name in info.objects
+            ),
+            window=Window(x, y, x + spec.width, y + spec.height),
+            display=(spec.full_width, spec.full_height),
+            pixel_aspect=float(spec.get_float_attribute("PixelAspectRatio", 1.0)),
+            provenance=info.provenance,
+        )
+
+
+# ---- layers ------------------------------------------------------------------------
+
+
+def _exr(matte: Matte, compression: Compression) -> tuple[Any, npt.NDArray[np.float16]]:
+    """Header and pixels (H, W, C) float16 of the EXR."""
+    layers: dict[str, Plane] = {}
+    if matte.foreground is not None:
+        colour = _checked("foreground", matte.foreground, matte.window, channels=3)
+        for index, name in enumerate("RGB"):
+            layers[name] = np.clip(colour[:, :, index], -HALF_MAX, HALF_MAX)
+    layers["A"] = _unit("union", matte.union, matte.window)
+    named: dict[str, Plane] = {}
+    for one in matte.objects:
+        if not _NAME.fullmatch(one.name):
+            raise ValueError(f"{one.name!r} is no name of a layer")
+        named[f"matte_{one.name}.A"] = _unit(one.name, one.alpha, matte.window)
+        if one.trimap is not None:
+            named[f"trimap_{one.name}.A"] = _unit(one.name, one.trimap, matte.window)
+        if one.confidence is not None:
+            shape = (matte.window.height, matte.window.width)
+            confidence = np.broadcast_to(np.asarray(one.confidence, np.float32), shape)
+            named[f"confidence_{one.name}.A"] = _unit(one.name, confidence, matte.window)
+    if len({one.name.lower() for one in matte.objects}) != len(matte.objects):
+        raise ValueError(f"two layers of one name: {', '.join(named)}")
+    layers.update(sorted(named.items()))  # the order in which they are read back
+    spec = oiio.ImageSpec(matte.window.width, matte.window.height, len(layers), oiio.HALF)
+    spec.channelnames = list(layers)
+    spec.x, spec.y = matte.window.x_min, matte.window.y_min
+    spec.full_x, spec.full_y = 0, 0
+    spec.full_width, spec.full_height = matte.display
+    spec.attribute("compression", compression.value)
+    for key, value in matte.provenance.items():
+        if isinstance(value, str):
+            spec.attribute(f"airoto/{key}", value)
+    # (H, W, C) contiguous: anything else is written as garbage without an error.
+    return spec, np.stack([plane.astype(np.float16) for plane in layers.values()], axis=2)
+
+
+def _union_only(matte: Matte) -> tuple[Any, npt.NDArray[np.uint16]]:
+    """Header and pixels (H, W, 1) uint16 over the display window: PNG knows no other."""
+    display = Window.sized(*matte.display)
+    union = place(_unit("union", matte.union, matte.window), matte.window, display)
+    spec = oiio.ImageSpec(display.width, display.height, 1, oiio.UINT16)
+    spec.channelnames = ["Y"]
+    codes = np.rint(union * np.float32(65535)).astype(np.uint16)
+    return spec, np.ascontiguousarray(codes[:, :, None])
+
+
+def _unit(what: str, plane: Plane, window: Window) -> Plane:
+    return np.clip(_checked(what, plane, window), 0, 1)
+
+
+def _checked(what: str, plane: Any, window: Window, channels: int = 0) -> Plane:
+    """The plane as float32, if it covers the window and holds numbers."""
+    shape = (window.height, window.width) + ((channels,) if channels else ())
+    if plane.shape != shape or window.is_empty:
+        raise ValueError(f"{what}: a plane of shape {plane.shape} does not cover {window}")
+    if not np.isfinite(plane).all():
+        raise ValueError(f"{what}: a plane with NaN or infinity")
+    return np.asarray(plane, np.float32)
+
+
+# ---- files -------------------------------------------------------------------------
+
+
+def _write(path: Path, format_name: str, spec: Any, pixels: npt.NDArray[Any]) -> None:
+    """
+    Raises:
+        WriteFailedError: the library noticed that it could not.
+    """
+    output = oiio.ImageOutput.create(format_name)
+    written = output.open(str(path), spec) and output.write_image(pixels)
+    complaint = output.geterror()
+    # Always closed: a file that is still open keeps its space on a full disk.
+    if not output.close() or not written:
+        raise WriteFailedError(complaint or output.geterror())
+
+
+def _compare(path: Path, spec: Any, pixels: npt.NDArray[Any]) -> None:
+    """Read a written file back.
+
+    Raises:
+        WriteFailedError: it does not hold what was to be written.
+    """
+    kind = oiio.HALF if pixels.dtype == np.float16 else oiio.UINT16
+    with opened(path, str(path)) as (handle, _, _):
+        found_spec = handle.spec()
+        found = handle.read_image(0, 0, 0, found_spec.nchannels, kind)
+        if found is None or found.shape != pixels.shape:
+            raise WriteFailedError("it does not read back")
+        order = [found_spec.channelnames.index(name) for name in spec.channelnames]
+        if order != sorted(order):
+            found = found[:, :, order]
+        # As integers: comparing half floats takes five times as long.
+        same = found.view(np.uint16) == pixels.view(np.uint16)
+        lossy = spec.channelnames.count("R") * 3  # R, G, B come first; DWAA changes them
+        if not same[:, :, lossy:].all():
+            raise WriteFailedError("other pixels were read back")
+
+
+def _info(spec: Any) -> MatteInfo:
+    text = spec.get_string_attribute(_PROVENANCE) or spec.get_string_attribute("ImageDescription")
+    provenance = None
+    try:
+        blob = json.loads(text) if text.startswith("{") else None
+    except ValueError:
+        blob = None  # somebody else's description
+    if isinstance(blob, dict) and isinstance(blob.get(_KEY), dict):
+        provenance = blob[_KEY]
+    names = (re.fullmatch(r"matte_(.+)\.A", name) for name in spec.channelnames)
+    return MatteInfo(provenance, tuple(match[1] for match in names if match))

@@ -1,0 +1,173 @@
+"""From a mask to a trimap: which pixels a matting engine has to decide.
+
+Trimaps are (H, W) float32 with 0 background, 1 foreground, 0.5 unknown. All widths are in pixels of
+the mask, measured by exact Euclidean distance from the mask's edge (where it crosses 0.5).
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from airoto_server.ops.geometry import Format, Window
+from airoto_server.ops.resample import grow, shrink
+
+Mask = npt.NDArray[np.float32]
+
+UNKNOWN = np.float32(0.5)
+
+# Shares of the display window's short side: 5.4 and 27 pixels at 1080 rows.
+_NARROW = 0.005
+_WIDE = 0.025
+
+# Widths between narrow and wide that an adaptive band is built from.
+_STEPS = 6
+# Where the mask itself is unsure.
+_SURE_BACKGROUND = 0.1
+_SURE_FOREGROUND = 0.9
+# Roughness, in lengths of a straight edge, at which the band begins to widen and is widest.
+_SMOOTH = 0.05
+_ROUGH = 0.4
+
+
+def default_widths(plate_format: Format) -> tuple[float, float]:
+    """Narrow and wide half-widths in plate pixels for a recipe that names none."""
+    short = min(plate_format.width * plate_format.pixel_aspect, plate_format.height)
+    return max(1.5, _NARROW * short), max(4.0, _WIDE * short)
+
+
+def trimap_fixed(mask: Mask, inner: float, outer: float) -> Mask:
+    """Unknown up to `inner` pixels inside and `outer` pixels outside the mask's edge.
+
+    This is erosion and dilation by discs. For whole numbers it equals the common recipe of
+    `inner` erosions and `outer` dilations with a 3x3 kernel on level and upright edges, and
+    lies within it elsewhere: those reach 1.4 times as far along diagonals.
+
+    Args:
+        mask: (H, W) float32, 0 to 1. The array's border is no edge.
+
+    Returns:
+        a trimap; all 0 for a mask below 0.5 everywhere, all 1 for one that never is.
+
+    Raises:
+        ValueError: a negative width.
+    """
+    if inner < 0 or outer < 0:
+        raise ValueError(f"trimap widths must not be negative: {inner}, {outer}")
+    inside = mask >= 0.5
+    trimap = inside.astype(np.float32)
+    if inside.all() or not inside.any():
+        return trimap
+    trimap[inside & (_depth(inside) <= inner)] = UNKNOWN
+    trimap[~inside & (_depth(~inside) <= outer)] = UNKNOWN
+    return trimap
+
+
+def trimap_adaptive(mask: Mask, narrow: float, wide: float) -> Mask:
+    """Unknown `narrow` pixels to either side of smooth edges, up to `wide` at rough ones.
+
+    Roughness is local: how much of the mask's edge (total variation, which counts length in
+    every direction alike) within a Gaussian window of sigma `wide` vanishes when the mask is
+    blurred by a third of `wide`, against the length of a straight edge in that window. A straight
+    edge, a large curve, a limb wider than the blur lose nothing; hair, fur, leaves and ragged
+    masks lose most of theirs. The band is the union of discs around edge pixels. Pixels with
+    probabilities from 0.1 to 0.9 are unknown wherever they lie.
+
+    Measured on the 14 alphamatting.com training images, masks of half their size: 7.7 % of the
+    truly mixed pixels are missed with 13 % of the picture unknown, where a fixed band of the same
+    area misses 9.1 %; widening by edge density over the whole picture misses 14 % (with 11 %).
+
+    Returns:
+        a trimap; all 0 for a mask below 0.5 everywhere, all 1 for one that never is.
+
+    Raises:
+        ValueError: a negative width, or `wide` less than `narrow`.
+    """
+    if not 0 <= narrow <= wide:
+        raise ValueError(f"trimap widths must be 0 <= narrow <= wide, not {narrow}, {wide}")
+    inside = mask >= 0.5
+    trimap = inside.astype(np.float32)
+    if inside.all() or not inside.any():
+        return trimap
+    unsure = (mask > _SURE_BACKGROUND) & (mask < _SURE_FOREGROUND)
+    frame = Window.sized(mask.shape[1], mask.shape[0])
+    # Only the neighbourhood of edges costs anything.
+    area = _around(_rim(inside), frame, math.ceil(2 * wide) + 2)
+    local = Window.sized(area.width, area.height)
+    near = inside[area.slices(frame)]
+    steps, levels = np.array([narrow]), np.zeros(near.shape, np.int64)
+    if wide > narrow:
+        steps = np.linspace(narrow, wide, _STEPS)
+        rough = _roughness(np.ascontiguousarray(mask[area.slices(frame)]), wide)
+        levels = np.rint(rough * (_STEPS - 1)).astype(np.int64)
+    for side in (near, ~near):
+        # Distances run from the pixels across the edge, so that both sides get the same.
+        rim = _rim(~side)
+        for level, width in enumerate(steps):
+            start = rim & (levels >= level)
+            if not start.any():
+                break
+            part = _around(start, local, math.ceil(width) + 1)
+            cut = part.slices(local)
+            within = side[cut] & (_distance(start[cut]) - 0.5 <= width)
+            target = part.shifted(area.x_min, area.y_min).slices(frame)
+            trimap[target][within] = UNKNOWN
+    trimap[unsure] = UNKNOWN
+    return trimap
+
+
+def _roughness(mask: Mask, wide: float) -> Mask:
+    """0 (smooth) to 1 (rough) for every pixel; means something near edges only."""
+    fine = _variation(_blurred(mask, 0.7))
+    coarse = _variation(_blurred(mask, max(wide / 3.0, 0.8)))
+    lost = fine - coarse
+    # The window is large and smooth, so a coarse grid does.
+    factor = max(1.0, wide / 6.0)
+    high, wide_side = mask.shape
+    small = shrink(lost, max(1, round(wide_side / factor)), max(1, round(high / factor)))
+    # The mean under a Gaussian window times this is the length in straight edges.
+    per_edge = math.sqrt(2.0 * math.pi) * wide
+    window = _blurred(small, wide / factor)
+    roughness = (grow(window, wide_side, high) * per_edge - _SMOOTH) / (_ROUGH - _SMOOTH)
+    t = np.clip(roughness, 0.0, 1.0)
+    return np.asarray(t * t * (3.0 - 2.0 * t), np.float32)
+
+
+def _blurred(mask: Mask, sigma: float) -> Mask:
+    blurred = cv2.GaussianBlur(mask, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(blurred, np.float32)
+
+
+def _variation(mask: Mask) -> Mask:
+    """Length of the gradient in each pixel; sums up to the length of the edges."""
+    across = cv2.Sobel(
+        mask, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8, borderType=cv2.BORDER_REPLICATE
+    )
+    down = cv2.Sobel(mask, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.magnitude(across, down), np.float32)
+
+
+def _rim(side: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """The pixels of a side that touch the other one."""
+    eroded = cv2.erode(side.astype(np.uint8), np.ones((3, 3), np.uint8))
+    return np.asarray(side & (eroded == 0), np.bool_)
+
+
+def _depth(side: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """Distance in pixels of each pixel's centre from the edge of the side it lies in."""
+    return _distance(~side) - np.float32(0.5)
+
+
+def _distance(start: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """Distance in pixels to the nearest centre of a pixel of `start` (exact)."""
+    there = np.where(start, np.uint8(0), np.uint8(1))
+    return np.asarray(cv2.distanceTransform(there, cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float32)
+
+
+def _around(pixels: npt.NDArray[np.bool_], frame: Window, margin: int) -> Window:
+    rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
+    box = Window(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    return box.grown(margin).intersect(frame)

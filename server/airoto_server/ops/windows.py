@@ -1,0 +1,134 @@
+"""Windows around the unknown region, for matting engines whose cost grows with area."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from airoto_server.ops.geometry import Window
+
+Mask = npt.NDArray[np.float32]
+
+# A window is cut in two where that leaves less than this share of its pixels to work on.
+_WORTH_SPLITTING = 0.7
+
+
+def windows_around(unknown: npt.NDArray[np.bool_], max_window: int, overlap: int) -> list[Window]:
+    """Few, compact windows that together hold every unknown pixel with its surroundings.
+
+    Args:
+        unknown: (H, W) bool.
+        max_window: the most pixels a window may have on a side.
+        overlap: pixels of context around the unknown ones; where the array ends, less.
+
+    Returns:
+        windows in array pixels, top to bottom and left to right within each cut. Each unknown
+        pixel lies, in at least one window, `overlap` pixels or more from every side that is not
+        the array's own. Empty if nothing is unknown.
+
+    Raises:
+        ValueError: no room for a pixel between two overlaps.
+    """
+    if overlap < 0 or max_window <= 2 * overlap:
+        raise ValueError(f"a window of {max_window} has no room for an overlap of {overlap}")
+    high, wide = unknown.shape
+    frame = Window.sized(wide, high)
+    core = max_window - 2 * overlap
+    return [part.grown(overlap).intersect(frame) for part in _cores(unknown, frame, core, overlap)]
+
+
+def blend(base: Mask, pieces: Sequence[tuple[Window, Mask]], overlap: int) -> Mask:
+    """Windows' answers joined without seams.
+
+    Args:
+        base: (H, W) float32, kept where no window lies.
+        pieces: windows in pixels of `base`, each with its (height, width) answer.
+        overlap: width in pixels of the ramp on which a window fades in from each of its sides
+            (sides on the array's own border do not fade).
+
+    Returns:
+        (H, W) float32: the one answer where one window lies, weighted means where several do;
+        exactly 0 or 1 where all of them say so.
+    """
+    high, wide = base.shape
+    frame = Window.sized(wide, high)
+    total = np.zeros(base.shape, np.float64)
+    weight = np.zeros(base.shape, np.float64)
+    for window, piece in pieces:
+        rows = _ramp(window.y_min, window.y_max, high, overlap)
+        columns = _ramp(window.x_min, window.x_max, wide, overlap)
+        share = rows[:, None] * columns[None, :]
+        area = window.slices(frame)
+        total[area] += share * piece
+        weight[area] += share
+    covered = weight > 0.0
+    joined = base.astype(np.float32, copy=True)
+    joined[covered] = (total[covered] / weight[covered]).astype(np.float32)
+    return joined
+
+
+def _ramp(first: int, last: int, size: int, overlap: int) -> npt.NDArray[np.float64]:
+    """Weights along one side of a window: up to 1 within `overlap` pixels of each end."""
+    position = np.arange(first, last) + 0.5
+    ramp = np.ones(last - first)
+    if overlap:
+        if first > 0:
+            ramp = np.minimum(ramp, (position - first) / overlap)
+        if last < size:
+            ramp = np.minimum(ramp, (last - position) / overlap)
+    return ramp
+
+
+def _cores(
+    unknown: npt.NDArray[np.bool_], region: Window, core: int, overlap: int
+) -> Iterator[Window]:
+    """Disjoint tight boxes of at most core x core around the unknown pixels of `region`."""
+    box = _tight(unknown, region)
+    if box.is_empty:
+        return
+    halves = _halves(box, core)
+    if max(box.width, box.height) <= core:
+        shrunk = [_tight(unknown, half) for half in halves]
+        cost = sum(half.grown(overlap).area for half in shrunk if not half.is_empty)
+        if cost > _WORTH_SPLITTING * box.grown(overlap).area:
+            yield box
+            return
+    for half in halves:
+        yield from _cores(unknown, half, core, overlap)
+
+
+def _halves(box: Window, core: int) -> tuple[Window, Window]:
+    """The box cut across its longer side, so that whole cores come out where it is large."""
+    if box.width >= box.height:
+        cut = box.x_min + _cut(box.width, core)
+        return (
+            Window(box.x_min, box.y_min, cut, box.y_max),
+            Window(cut, box.y_min, box.x_max, box.y_max),
+        )
+    cut = box.y_min + _cut(box.height, core)
+    return (
+        Window(box.x_min, box.y_min, box.x_max, cut),
+        Window(box.x_min, cut, box.x_max, box.y_max),
+    )
+
+
+def _cut(length: int, core: int) -> int:
+    cells = max(2, -(-length // core))
+    return length * (cells // 2) // cells
+
+
+def _tight(unknown: npt.NDArray[np.bool_], region: Window) -> Window:
+    high, wide = unknown.shape
+    part = unknown[region.slices(Window.sized(wide, high))]
+    rows = np.flatnonzero(part.any(axis=1))
+    columns = np.flatnonzero(part.any(axis=0))
+    if rows.size == 0:
+        return Window(region.x_min, region.y_min, region.x_min, region.y_min)
+    return Window(
+        region.x_min + int(columns[0]),
+        region.y_min + int(rows[0]),
+        region.x_min + int(columns[-1]) + 1,
+        region.y_min + int(rows[-1]) + 1,
+    )

@@ -1,0 +1,48 @@
+"""A token by which a caller tells a job to stop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from airoto.errors import CancelledError
+
+
+class Cancel:
+    """Set once, from any thread; a job looks at it between frames and windows."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._lock = threading.Lock()
+        self._callbacks: list[Callable[[], None]] = []
+
+    @property
+    def is_set(self) -> bool:
+        return self._event.is_set()
+
+    def set(self) -> None:
+        """Ask for a stop and wake everyone who waits with this token."""
+        with self._lock:
+            self._event.set()
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
+
+    def on_set(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once when set; at once if it is set already."""
+        with self._lock:
+            if not self._event.is_set():
+                self._callbacks.append(callback)
+                return
+        callback()
+
+    def forget(self, callback: Callable[[], None]) -> None:
+        """Take a callback back."""
+        with self._lock:
+            if callback in self._callbacks:
+                self._callbacks.remove(callback)
+
+    def check(self) -> None:
+        """Raise CancelledError if set."""
+        if self._event.is_set():
+            raise CancelledError("the work was cancelled")

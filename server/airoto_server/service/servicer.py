@@ -1,0 +1,101 @@
+"""The service's methods: each converts, delegates, converts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from functools import partial
+
+from airoto.wire import messages as pb
+from airoto_server.service.calls import Calls, Context
+from airoto_server.service.convert import (
+    matte_response,
+    probe_response,
+    render_response,
+    segment_response,
+)
+from airoto_server.service.info import server_info
+from airoto_server.service.transfer import download, prove_path, receive
+from airoto_server.sessions.plates import looked_at
+from airoto_server.sessions.render import render
+from airoto_server.sessions.single import matte_frame, segment_frame
+from airoto_server.sessions.workshop import Workshop
+
+# ruff: noqa: N802 - methods are named by the service
+
+
+class Servicer:
+    """AIRotoService over a workshop."""
+
+    def __init__(self, workshop: Workshop) -> None:
+        self._workshop = workshop
+        self._calls = Calls()
+
+    def stop_jobs(self) -> None:
+        """Tell every running job to stop at its next frame."""
+        self._calls.stop()
+
+    def close(self) -> None:
+        """Stop every job and wait until it has."""
+        self._calls.close()
+
+    async def GetServerInfo(
+        self, request: pb.GetServerInfoRequest, context: Context
+    ) -> pb.GetServerInfoResponse:
+        return await self._calls.unary(context, lambda cancel: server_info(self._workshop))
+
+    async def ProvePath(
+        self, request: pb.ProvePathRequest, context: Context
+    ) -> pb.ProvePathResponse:
+        return await self._calls.unary(
+            context, lambda cancel: prove_path(request, self._workshop.roots)
+        )
+
+    async def ProbePlate(
+        self, request: pb.ProbePlateRequest, context: Context
+    ) -> pb.ProbePlateResponse:
+        return await self._calls.unary(
+            context,
+            lambda cancel: probe_response(
+                request.plate, looked_at(self._workshop, request.plate, request.uploads)
+            ),
+        )
+
+    async def Upload(
+        self, requests: AsyncIterator[pb.UploadRequest], context: Context
+    ) -> pb.UploadResponse:
+        workshop = self._workshop
+        return await receive(
+            requests, context, self._calls, workshop.spool, workshop.settings.max_upload_bytes
+        )
+
+    async def Download(
+        self, request: pb.DownloadRequest, context: Context
+    ) -> AsyncIterator[pb.DownloadResponse]:
+        async for response in self._calls.streamed(
+            context, partial(download, self._workshop.spool, request)
+        ):
+            yield response
+
+    async def Segment(self, request: pb.SegmentRequest, context: Context) -> pb.SegmentResponse:
+        return await self._calls.unary(
+            context,
+            lambda cancel: segment_response(
+                segment_frame(
+                    self._workshop, request.recipe, request.frame, request.uploads, cancel
+                )
+            ),
+        )
+
+    async def Matte(self, request: pb.MatteRequest, context: Context) -> pb.MatteResponse:
+        return await self._calls.unary(
+            context,
+            lambda cancel: matte_response(matte_frame(self._workshop, request, cancel)),
+        )
+
+    async def Render(
+        self, request: pb.RenderRequest, context: Context
+    ) -> AsyncIterator[pb.RenderResponse]:
+        async for event in self._calls.streamed(
+            context, partial(render, self._workshop, request)
+        ):
+            yield render_response(event)

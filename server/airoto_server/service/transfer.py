@@ -1,0 +1,87 @@
+"""Paths proved, content in and out by handle."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from airoto.errors import AIRotoError, BadRequestError, TooLargeError
+from airoto.wire import messages as pb
+from airoto.wire.channel import CHUNK_BYTES
+from airoto.wire.chunks import chunks_of_bytes, chunks_of_file
+from airoto_server.scheduler.cancel import Cancel
+from airoto_server.service.calls import Calls, Context, abort
+from airoto_server.sessions.encode import encoded_plane
+from airoto_server.transport.roots import Roots
+from airoto_server.transport.spool import Spool
+
+
+def prove_path(request: pb.ProvePathRequest, roots: Roots) -> pb.ProvePathResponse:
+    """The digest of a stretch of a file, as this server sees it under that path.
+
+    Raises:
+        TooLargeError: the stretch is longer than a chunk.
+    """
+    if request.length > CHUNK_BYTES:
+        raise TooLargeError(f"length: {request.length}; allowed: at most {CHUNK_BYTES} bytes")
+    try:
+        with roots.check_read(Path(request.path)).open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(min(request.offset, size))
+            digest = hashlib.sha256(file.read(request.length)).hexdigest()
+    except AIRotoError as exc:
+        return pb.ProvePathResponse(visible=False, reason=exc.message)
+    except OSError as exc:
+        return pb.ProvePathResponse(visible=False, reason=f"{request.path}: {exc.strerror}")
+    return pb.ProvePathResponse(visible=True, sha256=digest, size=size)
+
+
+async def receive(
+    requests: AsyncIterator[pb.UploadRequest],
+    context: Context,
+    calls: Calls,
+    spool: Spool,
+    max_bytes: int,
+) -> pb.UploadResponse:
+    """Take an upload into the spool; nothing of a broken one stays."""
+    try:
+        with spool.receive(max_bytes=max_bytes) as receiver:
+            async for request in requests:
+                await calls.run(receiver.add, request.chunk)
+            item = await calls.run(receiver.finish)
+    except AIRotoError as exc:
+        await abort(context, exc)
+        raise
+    return pb.UploadResponse(handle=item.handle, sha256=item.sha256, size=item.size)
+
+
+def download(
+    spool: Spool,
+    request: pb.DownloadRequest,
+    cancel: Cancel,
+    emit: Callable[[pb.DownloadResponse], None],
+) -> None:
+    """Send what is behind a handle, encoded as asked for.
+
+    Raises:
+        HandleUnknownError: it is not there (any more).
+        BadRequestError: a file cannot be sent in another form.
+    """
+    item = spool.open(request.handle)
+    wish = request.encoding
+    if wish in (pb.Encoding.ENCODING_UNSPECIFIED, pb.Encoding.ENCODING_RAW):
+        chunks = chunks_of_file(item.path, content=item.content, sha256=item.sha256)
+    elif item.plane is None:
+        raise BadRequestError(
+            f"{item.name} is a file and is sent as it is",
+            hint="leave the encoding unspecified",
+        )
+    else:
+        name, data = encoded_plane(item, "exr" if wish == pb.Encoding.ENCODING_EXR else "png")
+        chunks = chunks_of_bytes(pb.EncodedFile(name=name), data)
+    for chunk in chunks:
+        cancel.check()
+        emit(pb.DownloadResponse(chunk=chunk))
+    if request.release:
+        spool.release(request.handle)

@@ -1,0 +1,46 @@
+"""Image embeddings by content, so that a second click does not run the encoder again."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import Any
+
+from airoto_server.engines.roles import Picture, Segmenter
+
+
+class Embeddings:
+    """Least recently used out first, bounded in bytes; shared by all clients."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[str, str, str, int], tuple[Any, int]] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, segmenter: Segmenter, picture: Picture, *, content: str, seed: int) -> Any:
+        """The embedding of a picture, made if it is not there.
+
+        Call it while holding the device. `content` identifies the picture's pixels.
+        """
+        key = (segmenter.facts.name, segmenter.facts.version, content, seed)
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key][0]
+        embedding = segmenter.embed(picture, seed=seed)
+        size = segmenter.embedding_bytes(embedding)
+        with self._lock:
+            if key not in self._kept and size <= self._max_bytes:
+                self._kept[key] = (embedding, size)
+                self._bytes += size
+                while self._bytes > self._max_bytes:
+                    _, (_, dropped) = self._kept.popitem(last=False)
+                    self._bytes -= dropped
+        return embedding
+
+    @property
+    def held_bytes(self) -> int:
+        """Memory held now."""
+        with self._lock:
+            return self._bytes

@@ -1,0 +1,153 @@
+"""What a running render tells its caller; plain data, turned into messages by the service."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from airoto_server.engines.registry import Role
+
+
+@dataclass(frozen=True)
+class EngineUse:
+    """An engine that made a result."""
+
+    role: Role
+    name: str
+    version: str
+    device: str
+    precision: str
+    weights_sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Which algorithms and versions made a result.
+
+    Attributes:
+        working: width and height of the picture that segmenter and tracker saw.
+        choices: what was chosen where the recipe left it open, and fallbacks.
+    """
+
+    airoto_version: str
+    engines: tuple[EngineUse, ...]
+    working: tuple[int, int]
+    colour: str
+    threads: int
+    choices: dict[str, str] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, object]:
+        """For the header of a file."""
+        return {
+            "airoto_version": self.airoto_version,
+            "engines": [
+                {
+                    "role": use.role.value,
+                    "name": use.name,
+                    "version": use.version,
+                    "weights_sha256": use.weights_sha256,
+                    "device": use.device,
+                    "precision": use.precision,
+                }
+                for use in self.engines
+            ],
+            "working_size": list(self.working),
+            "colour": self.colour,
+            "threads": self.threads,
+            "choices": dict(sorted(self.choices.items())),
+        }
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What is going to happen."""
+
+    recipe_hash: str
+    provenance: Provenance
+    frames_to_deliver: int
+    frames_kept: tuple[int, ...]
+
+
+class FrameStatus(enum.Enum):
+    """How a frame ended."""
+
+    DONE = "done"
+    KEPT = "kept"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True)
+class ObjectResult:
+    """One object on one finished frame; area is the sum of alpha in plate pixels."""
+
+    object_id: int
+    confidence: float
+    area: float
+
+
+@dataclass(frozen=True)
+class FrameFinished:
+    """A frame that was delivered, was there before, or is left out."""
+
+    frame: int
+    status: FrameStatus
+    path: str = ""
+    handle: str = ""
+    objects: tuple[ObjectResult, ...] = ()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where the work is.
+
+    Attributes:
+        done, total: frames delivered, of those to be made.
+        seconds_left: negative while unknown.
+        fraction: of all the work, 0 to 1.
+    """
+
+    stage: str
+    done: int
+    total: int
+    seconds_left: float
+    fraction: float
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Something the artist should know that did not stop the work."""
+
+    message: str
+    frame: int | None = None
+
+
+@dataclass(frozen=True)
+class PreviewMade:
+    """A contact sheet or overlay, kept in the spool."""
+
+    kind: str
+    handle: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The end of a render; seconds of work by stage."""
+
+    done: int
+    kept: int
+    skipped: int
+    seconds: float
+    stage_seconds: dict[str, float]
+
+
+Event = Planned | FrameFinished | Progress | Warned | PreviewMade | Finished
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """Where a matte file went: a path that client and server see, or a spool handle."""
+
+    path: Path | None = None
+    handle: str = ""

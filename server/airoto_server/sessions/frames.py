@@ -1,0 +1,108 @@
+"""A plate's frames as files have them and as engines see them, decoded ahead."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from airoto_server.engines.roles import Picture
+from airoto_server.ops.colour import Colour
+from airoto_server.ops.geometry import Working
+from airoto_server.ops.imagefile import Frame
+from airoto_server.ops.resample import to_picture
+from airoto_server.transport.plate import PlateReader
+
+Made = TypeVar("Made")
+
+# Frames kept per job. Small on purpose: memory must not grow with the shot.
+_KEPT = 4
+_AHEAD = 2
+
+
+class _Recent:
+    """The last few results by frame; a frame asked for by two threads is made once."""
+
+    def __init__(self, kept: int) -> None:
+        self._kept = kept
+        self._lock = threading.Lock()
+        self._futures: OrderedDict[int, Future[object]] = OrderedDict()
+
+    def get(self, frame: int, make: Callable[[int], Made]) -> Made:
+        with self._lock:
+            future = self._futures.get(frame)
+            mine = future is None
+            if future is None:
+                future = self._futures[frame] = Future()
+                while len(self._futures) > self._kept:
+                    self._futures.popitem(last=False)
+            else:
+                self._futures.move_to_end(frame)
+        if mine:
+            try:
+                future.set_result(make(frame))
+            except BaseException as exc:
+                future.set_exception(exc)
+                with self._lock:
+                    if self._futures.get(frame) is future:
+                        del self._futures[frame]
+                raise
+        return future.result()  # type: ignore[return-value]
+
+
+class Frames:
+    """The frames of one job.
+
+    Args:
+        reader: gives the file's pixels, by the recipe's rules.
+        scale: size of the files relative to the recipe's format (proxies).
+        working: the picture's size and place.
+        colour: from the plate's space to what engines see.
+        threads: for conversions; the answer does not depend on it.
+    """
+
+    def __init__(
+        self,
+        reader: PlateReader,
+        scale: float,
+        working: Working,
+        colour: Colour,
+        threads: int,
+    ) -> None:
+        self._reader = reader
+        self._scale = scale
+        self._threads = threads
+        self.working = working
+        self.colour = colour
+        self._plates = _Recent(_KEPT)
+        self._pictures = _Recent(_KEPT)
+
+    def plate(self, frame: int) -> Frame:
+        """The pixels of the file, in the plate's own colour space."""
+        return self._plates.get(frame, self._reader.read)
+
+    def picture(self, frame: int) -> Picture:
+        """What an engine sees: display-referred, at working size."""
+        return self._pictures.get(frame, self._make_picture)
+
+    def pictures(self, frames: Sequence[int]) -> Iterator[tuple[int, Picture]]:
+        """`picture` for each frame in turn, decoded a little ahead."""
+        with ThreadPoolExecutor(1, thread_name_prefix="airoto-decode") as pool:
+            ahead = [pool.submit(self.picture, frame) for frame in frames[:_AHEAD]]
+            try:
+                for index, frame in enumerate(frames):
+                    picture = ahead.pop(0).result()
+                    if index + _AHEAD < len(frames):
+                        ahead.append(pool.submit(self.picture, frames[index + _AHEAD]))
+                    yield frame, picture
+            finally:
+                for future in ahead:
+                    future.cancel()
+
+    def _make_picture(self, frame: int) -> Picture:
+        plate = self.plate(frame)
+        return to_picture(
+            plate.pixels, plate.window, self._scale, self.working, self.colour, self._threads
+        )

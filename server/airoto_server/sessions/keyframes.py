@@ -1,0 +1,157 @@
+"""Prompts on a frame to the masks that tracking starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import numpy as np
+
+from airoto.errors import EngineUnavailableError, FrameMismatchError
+from airoto.wire.messages import DrawnMask, PointLabel, Prompt
+from airoto_server.engines.registry import Role
+from airoto_server.engines.roles import Candidate, Mask, Prompts, Segmenter
+from airoto_server.ops.geometry import Working, place
+from airoto_server.ops.imagefile import MaskImage
+from airoto_server.ops.resample import mask_to_picture
+from airoto_server.ops.seeds import seed_for
+from airoto_server.sessions.shot import Shot
+from airoto_server.sessions.workshop import Workshop
+
+Turn = Callable[[], AbstractContextManager[None]]
+
+
+class Prompting:
+    """Answers the prompts of one shot.
+
+    Args:
+        segmenter: leased for as long as this lives; None where the recipe has none.
+        turn: takes the device for one answer.
+    """
+
+    def __init__(
+        self, workshop: Workshop, shot: Shot, segmenter: Segmenter | None, turn: Turn
+    ) -> None:
+        self._workshop = workshop
+        self._shot = shot
+        self._segmenter = segmenter
+        self._turn = turn
+
+    @classmethod
+    @contextmanager
+    def opened(cls, workshop: Workshop, shot: Shot, turn: Turn) -> Iterator[Prompting]:
+        """With the recipe's segmenter leased."""
+        spec = shot.engines.get(Role.SEGMENTER)
+        if spec is None:
+            yield cls(workshop, shot, None, turn)
+            return
+        with workshop.residency.lease(spec) as segmenter:
+            assert isinstance(segmenter, Segmenter)
+            yield cls(workshop, shot, segmenter, turn)
+
+    def candidates(self, object_id: int, prompt: Prompt) -> list[Candidate]:
+        """Up to three masks of the working picture for one object, best first.
+
+        A drawn mask alone is the answer for its frame. With points or a box it is the
+        segmenter's starting guess.
+
+        Raises:
+            EngineUnavailableError: a phrase, or prompts without a segmenter.
+        """
+        shot, frame = self._shot, prompt.frame
+        drawn = None
+        if prompt.HasField("mask"):
+            image = read_drawn_mask(self._workshop, prompt.mask)
+            drawn = mask_to_picture(
+                fitted(image, shot), shot.window, shot.working, shot.scale
+            )
+        prompts = picture_prompts(prompt, shot.working, drawn)
+        if not len(prompts.points) and prompts.box is None:
+            if drawn is not None:
+                return [Candidate(drawn, 1.0)]
+            raise EngineUnavailableError(
+                f"the phrase {prompt.text!r} needs a detector, and none is installed",
+                hint="click on the object or draw a box instead",
+                frame=frame,
+            )
+        if self._segmenter is None:
+            raise EngineUnavailableError(
+                "points and boxes need a segmenter, and the recipe turns it off",
+                hint="set segment.engine to auto, or give a drawn mask",
+                frame=frame,
+            )
+        picture = shot.frames.picture(frame)
+        content = "|".join(
+            (
+                shot.reader.content_id(frame),
+                shot.provenance.colour,
+                f"{shot.working}",
+                f"{shot.recipe.plate.layer}/{shot.recipe.plate.view}",
+            )
+        )
+        with self._turn():
+            # One embedding serves every object of the frame, so its seed knows only that.
+            embedding = self._workshop.embeddings.get(
+                self._segmenter, picture, content=content, seed=seed_for(shot.seed, "embed")
+            )
+            return self._segmenter.segment(
+                embedding, prompts, seed=seed_for(shot.seed, "segment", frame, object_id)
+            )
+
+
+def picture_prompts(prompt: Prompt, working: Working, drawn: Mask | None) -> Prompts:
+    """A recipe's prompt in the pixels of the picture that an engine sees."""
+    points = np.array(
+        [working.to_picture(point.x, point.y) for point in prompt.points], np.float32
+    ).reshape(-1, 2)
+    labels = np.array(
+        [point.label != PointLabel.POINT_LABEL_NEGATIVE for point in prompt.points], np.bool_
+    )
+    box = None
+    if prompt.HasField("box"):
+        x_min, y_min = working.to_picture(prompt.box.x_min, prompt.box.y_min)
+        x_max, y_max = working.to_picture(prompt.box.x_max, prompt.box.y_max)
+        # A box may reach over the edge of the plate; the picture ends there.
+        box = (
+            max(0.0, x_min),
+            max(0.0, y_min),
+            min(float(working.width), x_max),
+            min(float(working.height), y_max),
+        )
+    return Prompts(points, labels, box, drawn)
+
+
+def chosen(found: list[Candidate], wish: int) -> Candidate:
+    """The candidate a prompt asks for (1 is the first); 0, or one there is not: the best."""
+    return found[wish - 1] if 0 < wish <= len(found) else found[0]
+
+
+def read_drawn_mask(workshop: Workshop, drawn: DrawnMask) -> MaskImage:
+    """A drawn mask's pixels.
+
+    Raises:
+        FrameUnreadableError, PathForbiddenError: it cannot be read.
+    """
+    if drawn.WhichOneof("source") == "image":
+        return workshop.decoder.read_mask(drawn.image, label="the drawn mask")
+    return workshop.decoder.read_mask(workshop.roots.check_read(drawn.path))
+
+
+def fitted(image: MaskImage, shot: Shot) -> Mask:
+    """A mask image over the shot's output window.
+
+    It must have the display size of the plate's files, or fill its data window.
+
+    Raises:
+        FrameMismatchError: it has another size.
+    """
+    width = round(shot.format.width * shot.scale)
+    height = round(shot.format.height * shot.scale)
+    if image.display == (width, height):
+        return place(image.mask, image.window, shot.window)
+    if image.mask.shape == (shot.window.height, shot.window.width):
+        return image.mask
+    raise FrameMismatchError(
+        f"the drawn mask is {image.display[0]}x{image.display[1]} pixels; allowed: the plate's "
+        f"{width}x{height}, or its data window's {shot.window.width}x{shot.window.height}"
+    )

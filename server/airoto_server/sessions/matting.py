@@ -1,0 +1,158 @@
+"""A tracked mask to the alpha of one object on one frame, at the plate's resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from airoto.wire.messages import Matte as MatteOptions
+from airoto.wire.messages import TrimapMode
+from airoto_server.engines.roles import Mask, Matter, Picture, Trimap
+from airoto_server.engines.windowed import matte_in_windows
+from airoto_server.ops.colour import Colour
+from airoto_server.ops.edges import feather, grow, remove_dots, remove_holes
+from airoto_server.ops.foreground import estimate_foreground
+from airoto_server.ops.geometry import Format, Window, Working, place, scale_window
+from airoto_server.ops.imagefile import Frame
+from airoto_server.ops.resample import mask_to_plate
+from airoto_server.ops.trimap import default_widths, trimap_adaptive, trimap_fixed
+
+
+@dataclass(frozen=True)
+class EdgeRules:
+    """The recipe's matte options in the pixels of the files (a proxy's are smaller).
+
+    Attributes:
+        adaptive: narrow band at simple edges, wide at complex ones; else narrow everywhere.
+        narrow, wide: half-widths of the unknown band.
+        grow, feather: of the finished edge.
+        holes, dots: areas below which they are removed.
+    """
+
+    adaptive: bool
+    narrow: float
+    wide: float
+    grow: float
+    feather: float
+    holes: float
+    dots: float
+
+    @classmethod
+    def of(cls, options: MatteOptions, plate_format: Format, scale: float) -> EdgeRules:
+        """From a recipe, widths that it leaves open by the plate's size."""
+        narrow, wide = default_widths(plate_format)
+        narrow = options.trimap.narrow or narrow
+        return cls(
+            adaptive=options.trimap.mode != TrimapMode.TRIMAP_MODE_FIXED,
+            narrow=narrow * scale,
+            wide=max(options.trimap.wide or wide, narrow) * scale,
+            grow=options.grow * scale,
+            feather=options.feather * scale,
+            holes=options.remove_holes * scale * scale,
+            dots=options.remove_dots * scale * scale,
+        )
+
+    def trimap(self, mask: Mask) -> Trimap:
+        """The unknown band around a mask at the files' resolution."""
+        if self.adaptive:
+            return trimap_adaptive(mask, self.narrow, self.wide)
+        return trimap_fixed(mask, self.narrow, self.narrow)
+
+    def cleaned(self, mask: Mask) -> Mask:
+        """Without small holes and specks."""
+        return remove_dots(remove_holes(mask, self.holes), self.dots)
+
+    def finished(self, alpha: Mask) -> Mask:
+        """With the edge shifted and softened."""
+        return feather(grow(alpha, self.grow), self.feather)
+
+
+@dataclass(frozen=True)
+class ObjectAlpha:
+    """Alpha and trimap (None where no matter ran) over the output window."""
+
+    alpha: Mask
+    trimap: Trimap | None
+
+
+class FrameMatting:
+    """Makes the alphas of one frame.
+
+    Args:
+        window: what the answers cover, in the files' pixels.
+        check: raises when the job was cancelled; called for each window of the matter.
+    """
+
+    def __init__(
+        self,
+        frame: Frame,
+        *,
+        window: Window,
+        working: Working,
+        scale: float,
+        colour: Colour,
+        rules: EdgeRules,
+        threads: int,
+        check: Callable[[], None],
+    ) -> None:
+        self._frame = frame
+        self._window = window
+        self._working = working
+        self._scale = scale
+        self._colour = colour
+        self._rules = rules
+        self._threads = threads
+        self._check = check
+
+    def alpha(self, mask: Mask, matter: Matter | None, *, seed: int) -> ObjectAlpha:
+        """From a mask of the working picture."""
+        large = mask_to_plate(mask, self._working, self._window, self._scale)
+        return self.from_plate_mask(large, matter, seed=seed)
+
+    def from_plate_mask(self, mask: Mask, matter: Matter | None, *, seed: int) -> ObjectAlpha:
+        """From a mask over the output window."""
+        mask = self._rules.cleaned(mask)
+        if matter is None:
+            return ObjectAlpha(self._rules.finished(mask), None)
+        return self.from_trimap(self._rules.trimap(mask), matter, seed=seed)
+
+    def from_trimap(self, trimap: Trimap, matter: Matter, *, seed: int) -> ObjectAlpha:
+        """From a trimap over the output window."""
+        alpha = matte_in_windows(
+            matter, self._picture_of, trimap, seed=seed, threads=self._threads
+        )
+        return ObjectAlpha(self._rules.finished(alpha), trimap)
+
+    def foreground(self, alpha: Mask) -> npt.NDArray[np.float32]:
+        """Straight colour of what `alpha` covers, in the plate's own colour space."""
+        linear = self._colour.to_linear(self._pixels(self._window))
+        return self._colour.from_linear(estimate_foreground(linear, alpha))
+
+    def _picture_of(self, window: Window) -> Picture:
+        self._check()
+        return self._colour.to_display(
+            self._pixels(window.shifted(self._window.x_min, self._window.y_min))
+        )
+
+    def _pixels(self, window: Window) -> npt.NDArray[np.float32]:
+        return np.asarray(place(self._frame.pixels, self._frame.window, window), np.float32)
+
+
+def output_window(plate_format: Format, scale: float) -> Window:
+    """The window that mattes cover, in the files' pixels."""
+    return scale_window(plate_format.data, scale)
+
+
+def union(alphas: Sequence[Mask], shape: tuple[int, int]) -> Mask:
+    """All objects as one matte.
+
+    The sum, at most 1: where two objects share an edge pixel each has its part of it, and a
+    maximum would leave a seam.
+    """
+    total = np.zeros(shape, np.float32)
+    for alpha in alphas:
+        total += alpha
+    return np.minimum(total, np.float32(1))

@@ -1,0 +1,285 @@
+"""A recipe over a frame range to mattes: the main job."""
+
+from __future__ import annotations
+
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from airoto.errors import RecipeError, Violation
+from airoto.wire import messages as pb
+from airoto.wire.recipe import recipe_hash, validate
+from airoto_server.engines.registry import Role
+from airoto_server.engines.roles import Matter, Tracked, Tracker
+from airoto_server.ops.seeds import seed_for
+from airoto_server.scheduler.cancel import Cancel
+from airoto_server.sessions.delivery import Delivery
+from airoto_server.sessions.events import (
+    Event,
+    Finished,
+    FrameFinished,
+    FrameStatus,
+    Planned,
+    Warned,
+)
+from airoto_server.sessions.keyframes import Prompting, chosen
+from airoto_server.sessions.masks import MaskStore
+from airoto_server.sessions.matting import FrameMatting, ObjectAlpha
+from airoto_server.sessions.preview import PreviewMaker
+from airoto_server.sessions.progress import Tally
+from airoto_server.sessions.shot import Shot, frame_span, open_shot
+from airoto_server.sessions.tracking import GroupTracking, TrackSettings
+from airoto_server.sessions.workshop import Workshop
+
+# Finished frames that may wait for the disk.
+_WRITES_AHEAD = 2
+
+Masks = Mapping[int, Tracked]
+Alphas = Mapping[int, ObjectAlpha]
+
+
+def render(
+    workshop: Workshop,
+    request: pb.RenderRequest,
+    cancel: Cancel,
+    emit: Callable[[Event], None],
+) -> None:
+    """Make the mattes of a recipe and tell what happens through `emit`.
+
+    Frames come in ascending order. Nothing is begun if anything about the recipe, the plate
+    or the output folder is wrong. A render that fails or is cancelled leaves finished frames
+    finished and nothing half-written.
+
+    Raises:
+        AIRotoError: of any kind.
+    """
+    validate(request.recipe)
+    roles = (Role.SEGMENTER, Role.TRACKER, Role.MATTER)
+    shot = open_shot(workshop, request.recipe, request.uploads, roles)
+    with ExitStack() as stack:
+        folder = workshop.job_folder()
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        _Job(workshop, shot, request, cancel, emit, folder, stack).run()
+
+
+class _Job:
+    """One render. `run` is its story; the rest are its parts."""
+
+    def __init__(
+        self,
+        workshop: Workshop,
+        shot: Shot,
+        request: pb.RenderRequest,
+        cancel: Cancel,
+        emit: Callable[[Event], None],
+        folder: Path,
+        stack: ExitStack,
+    ) -> None:
+        self._workshop = workshop
+        self._shot = shot
+        self._cancel = cancel
+        self._emit = emit
+        self._folder = folder
+        self._stack = stack
+        self._client = folder.name
+        self._span = frame_span(shot.recipe, request.frames if request.HasField("frames") else None)
+        self._hash = recipe_hash(shot.recipe)
+        self._delivery = Delivery(workshop, shot, self._hash, request.delivery, folder)
+        self._preview = PreviewMaker(shot, folder / "preview") if request.preview else None
+        self._tally = Tally(0)
+
+    def run(self) -> None:
+        shot, emit = self._shot, self._emit
+        plan = shot.reader.plan(frame_span(shot.recipe, None))
+        trackable = plan.usable
+        self._check_prompted_frames(set(trackable))
+        wanted = self._wanted(trackable)
+        kept, todo = self._delivery.divide(wanted)
+        skipped = sorted(set(self._span) - set(wanted))
+        self._tally = Tally(len(todo))
+        emit(Planned(self._hash, shot.provenance, len(todo), tuple(kept)))
+        for note in plan.notes:
+            emit(Warned(note))
+        for frame in skipped:
+            emit(FrameFinished(frame, FrameStatus.SKIPPED))
+        for frame in kept:
+            emit(self._delivery.kept(frame))
+        if todo:
+            with self._workshop.lane.job(self._client):
+                self._make(todo, trackable)
+        if self._preview is not None:
+            self._make_preview(kept)
+        tally = self._tally
+        emit(Finished(len(todo), len(kept), len(skipped), tally.seconds, tally.stage_seconds))
+
+    # ---- what there is to do ----------------------------------------------------
+
+    def _wanted(self, trackable: Sequence[int]) -> list[int]:
+        """Frames that get a matte: without a tracker only those that were prompted."""
+        usable = [frame for frame in trackable if frame in self._span]
+        if Role.TRACKER in self._shot.engines:
+            return usable
+        prompted = {p.frame for o in self._shot.recipe.objects for p in o.prompts}
+        return [frame for frame in usable if frame in prompted]
+
+    def _check_prompted_frames(self, usable: set[int]) -> None:
+        wrong = tuple(
+            Violation(
+                f"objects[{i}].prompts[{j}].frame",
+                f"{prompt.frame}, which is missing and skipped",
+                "a frame that the plate has",
+            )
+            for i, roto_object in enumerate(self._shot.recipe.objects)
+            for j, prompt in enumerate(roto_object.prompts)
+            if prompt.frame not in usable
+        )
+        if wrong:
+            raise RecipeError(str(wrong[0]), violations=wrong)
+
+    # ---- making -----------------------------------------------------------------
+
+    def _make(self, todo: Sequence[int], trackable: Sequence[int]) -> None:
+        tally = self._tally
+        groups = self._groups(todo, trackable)
+        tally.plan("segment", sum(len(group.keyframes_needed) for group in groups))
+        tally.plan("track", sum(group.steps for group in groups))
+        tally.plan("matte", len(todo))
+        self._emit(tally.progress())
+        prompting = self._stack.enter_context(
+            Prompting.opened(self._workshop, self._shot, self._turn)
+        )
+        for group in groups:
+            for frame in group.keyframes_needed:
+                with tally.unit("segment"):
+                    group.keyframes.put(frame, self._prompted(prompting, group, frame))
+                self._emit(tally.progress())
+        shot, matter = self._shot, self._leased_matter()
+        waiting: deque[Future[FrameFinished]] = deque()
+        with ThreadPoolExecutor(1, thread_name_prefix="airoto-write") as pool:
+            try:
+                for frame, masks in _together(groups):
+                    with tally.unit("matte"):
+                        matting = self._matting(frame)
+                        alphas = self._matte(frame, masks, matting, matter)
+                    deliver = self._delivery.deliver
+                    waiting.append(pool.submit(deliver, frame, masks, alphas, matting))
+                    if self._preview is not None:
+                        self._preview.add(frame, shot.frames.plate(frame), alphas, masks)
+                    self._hand_over(waiting, _WRITES_AHEAD)
+                self._hand_over(waiting, 0)
+            finally:
+                for one in waiting:
+                    one.cancel()
+
+    def _groups(self, todo: Sequence[int], trackable: Sequence[int]) -> list[GroupTracking]:
+        shot, options = self._shot, self._shot.recipe.track
+        tracker: Tracker | None = None
+        if Role.TRACKER in shot.engines:
+            leased = self._stack.enter_context(
+                self._workshop.residency.lease(shot.engines[Role.TRACKER])
+            )
+            assert isinstance(leased, Tracker)
+            tracker = leased
+        members: dict[str, list[pb.RotoObject]] = {}
+        for one in shot.recipe.objects:
+            members.setdefault(one.group, []).append(one)
+        return [
+            GroupTracking(
+                tracker,
+                frames=trackable,
+                keyframes=MaskStore(self._folder / "keys" / str(index)),
+                keys={one.id: sorted(p.frame for p in one.prompts) for one in objects},
+                pictures=shot.frames.pictures,
+                turn=self._track_turn,
+                spill=MaskStore(self._folder / "spill" / str(index)),
+                settings=TrackSettings(
+                    forward=options.direction != pb.Direction.DIRECTION_BACKWARD,
+                    backward=options.direction != pb.Direction.DIRECTION_FORWARD,
+                    whole_shot=options.memory_mode == pb.MemoryMode.MEMORY_MODE_SHOT,
+                    seed=seed_for(shot.seed, "track", group),
+                ),
+                shape=(shot.working.height, shot.working.width),
+                wanted=todo,
+            )
+            for index, (group, objects) in enumerate(sorted(members.items()))
+        ]
+
+    def _prompted(self, prompting: Prompting, group: GroupTracking, frame: int) -> Masks:
+        answers: dict[int, Tracked] = {}
+        for one in self._shot.recipe.objects:
+            prompt = next((p for p in one.prompts if p.frame == frame), None)
+            if one.id not in group.object_ids or prompt is None:
+                continue
+            found = chosen(prompting.candidates(one.id, prompt), prompt.candidate)
+            answers[one.id] = Tracked(found.mask, 1.0)
+        return answers
+
+    def _leased_matter(self) -> Matter | None:
+        spec = self._shot.engines.get(Role.MATTER)
+        if spec is None:
+            return None
+        matter = self._stack.enter_context(self._workshop.residency.lease(spec))
+        assert isinstance(matter, Matter)
+        return matter
+
+    def _matting(self, frame: int) -> FrameMatting:
+        shot = self._shot
+        return FrameMatting(
+            shot.frames.plate(frame),
+            window=shot.window,
+            working=shot.working,
+            scale=shot.scale,
+            colour=shot.frames.colour,
+            rules=shot.rules,
+            threads=shot.threads,
+            check=self._cancel.check,
+        )
+
+    def _matte(
+        self, frame: int, masks: Masks, matting: FrameMatting, matter: Matter | None
+    ) -> Alphas:
+        alphas = {}
+        for object_id, tracked in sorted(masks.items()):
+            with self._turn():
+                seed = seed_for(self._shot.seed, "matte", frame, object_id)
+                alphas[object_id] = matting.alpha(tracked.mask, matter, seed=seed)
+        return alphas
+
+    def _hand_over(self, waiting: deque[Future[FrameFinished]], at_most: int) -> None:
+        while len(waiting) > at_most or (waiting and waiting[0].done()):
+            finished = waiting.popleft().result()
+            self._tally.frames_done += 1
+            self._emit(finished)
+            self._emit(self._tally.progress())
+
+    def _make_preview(self, kept: Sequence[int]) -> None:
+        assert self._preview is not None
+        with self._tally.unit("preview"):
+            for frame in kept:
+                self._cancel.check()
+                self._preview.add_kept(frame, self._delivery.path(frame))
+            for made in self._preview.finish(self._workshop.spool):
+                self._emit(made)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        with self._workshop.lane.turn(self._client, self._cancel):
+            yield
+
+    @contextmanager
+    def _track_turn(self) -> Iterator[None]:
+        with self._tally.unit("track"), self._turn():
+            yield
+        self._emit(self._tally.progress())
+
+
+def _together(groups: Sequence[GroupTracking]) -> Iterator[tuple[int, Masks]]:
+    """The answers of all groups, frame by frame."""
+    for answers in zip(*(group.results() for group in groups), strict=True):
+        masks: dict[int, Tracked] = {}
+        for _, tracked in answers:
+            masks |= tracked
+        yield answers[0][0], masks

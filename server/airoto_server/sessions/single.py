@@ -1,0 +1,208 @@
+"""One frame: prompts to candidate masks, mask or trimap to alpha."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from airoto.errors import BadRequestError, EngineUnavailableError, RecipeError, Violation
+from airoto.wire import messages as pb
+from airoto.wire.recipe import Parts, validate
+from airoto_server.engines.registry import Role
+from airoto_server.engines.roles import Mask, Matter
+from airoto_server.ops.resample import mask_to_plate
+from airoto_server.ops.seeds import seed_for
+from airoto_server.scheduler.cancel import Cancel
+from airoto_server.scheduler.lane import Urgency
+from airoto_server.sessions.events import Provenance
+from airoto_server.sessions.keyframes import Prompting, fitted, read_drawn_mask
+from airoto_server.sessions.matting import FrameMatting, ObjectAlpha
+from airoto_server.sessions.shot import Shot, open_shot
+from airoto_server.sessions.workshop import Workshop
+from airoto_server.transport.spool import Spool
+
+
+@dataclass(frozen=True)
+class FoundMask:
+    """A candidate: its plane in the spool, score, and where it is in plate pixels."""
+
+    handle: str
+    score: float
+    bounds: tuple[float, float, float, float] | None
+    area: int
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """The answer of `segment_frame`: candidates by object id, best first."""
+
+    objects: dict[int, list[FoundMask]]
+    provenance: Provenance
+
+
+@dataclass(frozen=True)
+class Matted:
+    """The answer of `matte_frame`: planes in the spool; empty where there is none."""
+
+    alpha: str
+    trimap: str
+    foreground: str
+    provenance: Provenance
+
+
+def segment_frame(
+    workshop: Workshop,
+    recipe: pb.Recipe,
+    frame: int,
+    uploads: Iterable[pb.UploadedFrame],
+    cancel: Cancel,
+) -> Segmented:
+    """Up to three candidate masks for every object that is prompted on the frame.
+
+    Raises:
+        AIRotoError: of any kind.
+    """
+    validate(recipe, parts=Parts.SEGMENT_CALL)
+    _check_frame(recipe, frame)
+    shot = open_shot(workshop, recipe, uploads, (Role.SEGMENTER,))
+    prompted = [(one.id, p) for one in recipe.objects for p in one.prompts if p.frame == frame]
+    if not prompted:
+        raise RecipeError(
+            f"no object has a prompt on frame {frame}",
+            violations=(Violation("objects", f"no prompt on frame {frame}", "at least one"),),
+        )
+    with Prompting.opened(workshop, shot, _click(workshop, cancel)) as prompting:
+        found = {
+            object_id: [
+                _found_mask(mask_to_plate(one.mask, shot.working, shot.window, shot.scale), one.score, shot, workshop.spool)
+                for one in prompting.candidates(object_id, prompt)
+            ]
+            for object_id, prompt in prompted
+        }
+    return Segmented(found, shot.provenance)
+
+
+def matte_frame(workshop: Workshop, request: pb.MatteRequest, cancel: Cancel) -> Matted:
+    """Alpha, trimap and, where asked for, foreground of one frame from a mask or trimap.
+
+    Raises:
+        AIRotoError: of any kind.
+    """
+    recipe = request.recipe
+    validate(recipe, parts=Parts.MATTE_CALL)
+    _check_frame(recipe, request.frame)
+    shot = open_shot(workshop, recipe, request.uploads, (Role.MATTER,))
+    guide, is_trimap = _guide(workshop, shot, request)
+    seed = seed_for(shot.seed, "matte", request.frame, 0)
+    matting = FrameMatting(
+        shot.frames.plate(request.frame),
+        window=shot.window,
+        working=shot.working,
+        scale=shot.scale,
+        colour=shot.frames.colour,
+        rules=shot.rules,
+        threads=shot.threads,
+        check=cancel.check,
+    )
+    with _leased_matter(workshop, shot) as matter, _click(workshop, cancel)():
+        if is_trimap:
+            if matter is None:
+                raise EngineUnavailableError(
+                    "a trimap needs a matter, and the recipe turns it off",
+                    hint="set matte.engine to auto",
+                )
+            made = matting.from_trimap(snapped_trimap(guide), matter, seed=seed)
+        else:
+            made = matting.from_plate_mask(guide, matter, seed=seed)
+        foreground = matting.foreground(made.alpha) if request.foreground else None
+    return _kept(made, foreground, shot, workshop.spool)
+
+
+def snapped_trimap(guide: Mask) -> Mask:
+    """A painted trimap as 0, one half and 1: below .1 background, above .9 foreground."""
+    trimap = np.full(guide.shape, 0.5, np.float32)
+    trimap[guide < 0.1] = 0.0
+    trimap[guide > 0.9] = 1.0
+    return trimap
+
+
+def _check_frame(recipe: pb.Recipe, frame: int) -> None:
+    first, last = recipe.plate.frames.first, recipe.plate.frames.last
+    if not first <= frame <= last:
+        raise RecipeError(
+            f"frame {frame} lies outside the plate ({first}..{last})",
+            violations=(Violation("frame", str(frame), f"within the plate ({first}..{last})"),),
+        )
+
+
+def _click(workshop: Workshop, cancel: Cancel) -> Callable[[], AbstractContextManager[None]]:
+    return lambda: workshop.lane.turn("click", cancel, Urgency.CLICK)
+
+
+@contextmanager
+def _leased_matter(workshop: Workshop, shot: Shot) -> Iterator[Matter | None]:
+    spec = shot.engines.get(Role.MATTER)
+    if spec is None:
+        yield None
+        return
+    with workshop.residency.lease(spec) as matter:
+        assert isinstance(matter, Matter)
+        yield matter
+
+
+def _guide(workshop: Workshop, shot: Shot, request: pb.MatteRequest) -> tuple[Mask, bool]:
+    kind = request.WhichOneof("guide")
+    if kind is None:
+        raise BadRequestError(
+            "guide: nothing given; allowed: mask, trimap, mask_handle or trimap_handle"
+        )
+    if kind in ("mask", "trimap"):
+        guide = fitted(read_drawn_mask(workshop, getattr(request, kind)), shot)
+    else:
+        plane = workshop.spool.open(getattr(request, kind)).array()
+        guide = np.asarray(plane[..., 0], np.float32)
+        if guide.shape != (shot.window.height, shot.window.width):
+            raise BadRequestError(
+                f"{kind}: the plane is {guide.shape[1]}x{guide.shape[0]}; allowed: the plate's "
+                f"data window, {shot.window.width}x{shot.window.height}"
+            )
+    return np.clip(np.nan_to_num(guide), 0.0, 1.0), kind.startswith("trimap")
+
+
+def _found_mask(mask: Mask, score: float, shot: Shot, spool: Spool) -> FoundMask:
+    inside = mask > 0.5
+    rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
+    bounds = None
+    if len(rows):
+        x, y = shot.window.x_min, shot.window.y_min
+        bounds = tuple(
+            float(v) / shot.scale
+            for v in (columns[0] + x, rows[0] + y, columns[-1] + 1 + x, rows[-1] + 1 + y)
+        )
+    area = round(float(inside.sum()) / shot.scale**2)
+    return FoundMask(_plane(mask, shot, spool), score, bounds, area)  # type: ignore[arg-type]
+
+
+def _kept(
+    made: ObjectAlpha, foreground: npt.NDArray[np.float32] | None, shot: Shot, spool: Spool
+) -> Matted:
+    return Matted(
+        alpha=_plane(made.alpha, shot, spool),
+        trimap="" if made.trimap is None else _plane(made.trimap, shot, spool),
+        foreground="" if foreground is None else _plane(foreground, shot, spool),
+        provenance=shot.provenance,
+    )
+
+
+def _plane(pixels: npt.NDArray[np.float32], shot: Shot, spool: Spool) -> str:
+    display = (round(shot.format.width * shot.scale), round(shot.format.height * shot.scale))
+    return spool.put_array(
+        pixels.astype(np.float16),
+        window=shot.window,
+        display=display,
+        pixel_aspect=shot.format.pixel_aspect,
+    ).handle

@@ -1,0 +1,230 @@
+"""Keyframe masks of a group of objects to masks on every frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass
+
+import numpy as np
+
+from airoto_server.engines.roles import Mask, Picture, Tracked, Tracker
+from airoto_server.sessions.masks import MaskStore, quantised
+from airoto_server.sessions.passes import (
+    Pass,
+    backward_passes,
+    forward_passes,
+    neighbours,
+)
+
+
+@dataclass(frozen=True)
+class TrackSettings:
+    """How to track.
+
+    Attributes:
+        forward, backward: which ways; both are blended between keyframes.
+        whole_shot: the memory mode `shot` (every keyframe conditions every frame).
+        seed: of the group.
+    """
+
+    forward: bool
+    backward: bool
+    whole_shot: bool
+    seed: int
+
+
+class GroupTracking:
+    """Tracks the objects of one group.
+
+    Args:
+        tracker: leased for as long as this lives; None where only keyframes are wanted.
+        frames: frames that can be tracked over, ascending.
+        keyframes: the masks that were prompted, by frame, then object.
+        keys: keyframes of each object, ascending.
+        pictures: (frame, picture) for frames in the order asked, decoded ahead.
+        turn: takes the device for one step or one look at a keyframe.
+        spill: where backward answers wait for the forward ones.
+        shape: height and width of the pictures.
+        wanted: the frames to answer.
+    """
+
+    def __init__(
+        self,
+        tracker: Tracker | None,
+        *,
+        frames: Sequence[int],
+        keyframes: MaskStore,
+        keys: Mapping[int, Sequence[int]],
+        pictures: Callable[[Sequence[int]], Iterator[tuple[int, Picture]]],
+        turn: Callable[[], AbstractContextManager[None]],
+        spill: MaskStore,
+        settings: TrackSettings,
+        shape: tuple[int, int],
+        wanted: Collection[int],
+    ) -> None:
+        self._tracker = tracker
+        self.keyframes = keyframes
+        self._keys = keys
+        self._pictures = pictures
+        self._turn = turn
+        self._spill = spill
+        self._settings = settings
+        self._shape = shape
+        whole = settings.whole_shot
+        self._forward = (
+            forward_passes(frames, keys, wanted, whole_shot=whole) if settings.forward else []
+        )
+        self._backward = (
+            backward_passes(frames, keys, wanted, whole_shot=whole) if settings.backward else []
+        )
+        self._wanted = sorted(wanted)
+        self._not_run = list(self._backward)
+
+    @property
+    def object_ids(self) -> frozenset[int]:
+        """The group's objects."""
+        return frozenset(self._keys)
+
+    @property
+    def steps(self) -> int:
+        """Turns that `results` will take."""
+        return sum(
+            len(one.ahead) + 1 + len(one.frames) for one in [*self._forward, *self._backward]
+        )
+
+    @property
+    def keyframes_needed(self) -> list[int]:
+        """Keyframes that have to be in the store before `results`."""
+        bounds = {key for own in self._keys.values() for key in own}
+        seen = set(self._wanted)
+        for one in [*self._forward, *self._backward]:
+            seen.update((one.start, *one.frames, *one.ahead))
+        return sorted(bounds & seen)
+
+    def results(self) -> Iterator[tuple[int, dict[int, Tracked]]]:
+        """Every wanted frame, ascending, with every object."""
+        going = self._run_forward()
+        with closing(going):
+            for frame in self._wanted:
+                yield frame, self._answer(frame, going)
+
+    def _answer(
+        self, frame: int, going: Iterator[tuple[int, dict[int, Tracked]]]
+    ) -> dict[int, Tracked]:
+        around = {name: neighbours(own, frame) for name, own in self._keys.items()}
+        given = self.keyframes.get(frame) if any(n.is_key for n in around.values()) else {}
+        tracked_names = [name for name, n in around.items() if not n.is_key]
+        ahead: dict[int, Tracked] = {}
+        back: dict[int, Tracked] = {}
+        if any(around[name].after is not None for name in tracked_names) and self._backward:
+            back = self._backward_answer(frame)
+        if any(around[name].before is not None for name in tracked_names) and self._forward:
+            ahead = next(answer for at, answer in going if at == frame)
+        answer: dict[int, Tracked] = {}
+        for name, n in around.items():
+            if n.is_key:
+                answer[name] = given[name]
+            else:
+                answer[name] = blended(
+                    ahead.get(name) if n.before is not None else None,
+                    back.get(name) if n.after is not None else None,
+                    n.weight(frame),
+                    self._shape,
+                )
+        return competing(answer)
+
+    def _backward_answer(self, frame: int) -> dict[int, Tracked]:
+        """The spilled backward answer, after running the passes it depends on."""
+        while (one := self._covering(frame)) is not None:
+            # A pass that is carried into this one goes first, and so on to the right.
+            while one.carried and (source := self._covering(one.start)) is not None:
+                one = source
+            self._not_run.remove(one)
+            for at, answer in self._run(one, self._spill.get(one.start) if one.carried else {}):
+                self._spill.put(at, answer)
+        return self._spill.get(frame)
+
+    def _covering(self, frame: int) -> Pass | None:
+        return next((one for one in self._not_run if frame in one.frames), None)
+
+    def _run_forward(self) -> Generator[tuple[int, dict[int, Tracked]], None, None]:
+        arrived: dict[int, Tracked] = {}
+        for one in self._forward:
+            for at, answer in self._run(one, arrived):
+                arrived = answer
+                yield at, answer
+
+    def _run(
+        self, one: Pass, arrived: Mapping[int, Tracked]
+    ) -> Iterator[tuple[int, dict[int, Tracked]]]:
+        masks = {name: arrived[name].mask for name in one.carried if name in arrived}
+        masks |= {name: self.keyframes.get(one.start)[name].mask for name in one.given}
+        in_play = sorted(self._keys if self._settings.whole_shot else one.objects)
+        route = [*one.ahead, one.start, *one.frames]
+        assert self._tracker is not None
+        with closing(self._tracker.begin(in_play, seed=self._settings.seed)) as run:
+            pictures = self._pictures(route)
+            for key in one.ahead:
+                _, picture = next(pictures)
+                known = {n: m for n, m in self._given(key).items() if n in in_play}
+                with self._turn():
+                    if known:
+                        run.condition(key, picture, known)
+            _, picture = next(pictures)
+            with self._turn():
+                run.step(one.start, picture, masks)
+            for frame, picture in pictures:
+                given = self._given(frame)
+                known = {n: m for n, m in given.items() if n in in_play}
+                with self._turn():
+                    answer = run.step(frame, picture, known or None)
+                yield (
+                    frame,
+                    {
+                        name: Tracked(quantised(tracked.mask), float(tracked.confidence))
+                        for name, tracked in answer.items()
+                    },
+                )
+
+    def _given(self, frame: int) -> dict[int, Mask]:
+        if not any(neighbours(own, frame).is_key for own in self._keys.values()):
+            return {}
+        return {name: tracked.mask for name, tracked in self.keyframes.get(frame).items()}
+
+
+def blended(
+    ahead: Tracked | None, back: Tracked | None, weight: float, shape: tuple[int, ...]
+) -> Tracked:
+    """The forward and the backward answer as one, by distance and confidence.
+
+    Args:
+        weight: share of the forward answer by distance alone, 0 to 1.
+        shape: of the empty mask where there is neither.
+    """
+    if ahead is None and back is None:
+        return Tracked(np.zeros(shape, np.float32), 1.0)
+    if back is None:
+        assert ahead is not None
+        return ahead
+    if ahead is None:
+        return back
+    # Confidence decides together with distance; the small constant keeps two lost passes apart.
+    forward = weight * (ahead.confidence + 0.01)
+    backward = (1.0 - weight) * (back.confidence + 0.01)
+    share = np.float32(forward / (forward + backward))
+    return Tracked(
+        quantised(share * ahead.mask + (np.float32(1) - share) * back.mask),
+        float(share) * ahead.confidence + (1.0 - float(share)) * back.confidence,
+    )
+
+
+def competing(tracked: dict[int, Tracked]) -> dict[int, Tracked]:
+    """The same masks, scaled down where together they would exceed 1."""
+    if len(tracked) < 2:
+        return tracked
+    total = np.sum([one.mask for one in tracked.values()], axis=0)
+    over = np.maximum(total, np.float32(1))
+    return {
+        name: Tracked(quantised(one.mask / over), one.confidence) for name, one in tracked.items()
+    }
