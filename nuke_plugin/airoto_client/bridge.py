@@ -12,7 +12,6 @@ from typing import IO, Any, Callable
 
 import airoto
 from airoto.errors import AIRotoError, BadRequestError, BusyError, InternalError
-
 from airoto_client.bridge_protocol import (
     HEARTBEAT,
     MAX_LINE,

@@ -16,7 +16,6 @@ from collections.abc import Generator, Sequence
 from typing import Callable
 
 from airoto.errors import AIRotoError, ServerUnreachableError, TimedOutError
-
 from airoto_client.bridge_protocol import (
     MAX_LINE,
     PROTOCOL,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import grpc
+
 from airoto.errors import (
     AIRotoError,
     BadRequestError,
@@ -22,7 +23,6 @@ from airoto.wire.jsonform import from_dict, to_dict
 from airoto.wire.messages import Chunk, DownloadRequest, EncodedFile, RawPlane, UploadRequest
 from airoto.wire.methods import METHODS, Method
 from airoto.wire.status import from_rpc_error
-
 from airoto_client.files import atomic_file, read_error, sha256_of
 from airoto_client.link import (
     CALL_TIMEOUT,

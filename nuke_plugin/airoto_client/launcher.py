@@ -10,7 +10,6 @@ from pathlib import Path
 
 from airoto.errors import AIRotoError, ServerUnreachableError
 from airoto.wire.channel import SERVER_VARIABLE, default_target
-
 from airoto_client.grpc_link import GrpcLink
 from airoto_client.link import Message
 from airoto_client.local_server import START_TIMEOUT, LocalServer, Waiting, listens

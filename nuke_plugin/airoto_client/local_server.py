@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Callable
 
 from airoto.errors import ServerUnreachableError
-
 from airoto_client.bridge_protocol import describe_exit
 
 # Seconds a server may take to listen: importing torch from a cold network disk is slow.

@@ -12,7 +12,6 @@ from typing import Callable
 
 from airoto.errors import FrameMissingError, PlateError, TooLargeError
 from airoto.sequence import Pattern, compress_frames
-
 from airoto_client.files import existing_folder, read_error, sha256_of
 from airoto_client.link import Link, Message
 

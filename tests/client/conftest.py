@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +31,25 @@ class ToyProcess:
         """What it was asked to do."""
         return self.journal_file.read_text().splitlines() if self.journal_file.exists() else []
 
+    def wait_for(self, line: str) -> bool:
+        """Whether it writes that line within a while."""
+        end = time.monotonic() + 20
+        while line not in self.journal() and time.monotonic() < end:
+            time.sleep(0.02)
+        return line in self.journal()
+
 
 StartToy = Callable[..., ToyProcess]
+
+
+@pytest.fixture(scope="session")
+def bridge_command() -> list[str]:
+    """How to start the bridge, less its server; found where the tests found it.
+
+    The link takes PYTHONPATH away, and the packages need not be installed to be tested.
+    """
+    script = f"import sys; sys.path[:0] = {sys.path!r}; from airoto_client.cli import main; "
+    return [sys.executable, "-c", script + "sys.exit(main())", "bridge", "--server"]
 
 
 @pytest.fixture(scope="session")

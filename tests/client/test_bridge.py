@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import airoto_client
 import pytest
+
+import airoto_client
 from airoto.errors import BadRequestError, InternalError, ServerUnreachableError, TimedOutError
 from airoto_client.bridge_link import BridgeLink
 from airoto_client.bridge_protocol import (
@@ -27,17 +28,14 @@ from airoto_client.bridge_protocol import (
     scrubbed_environment,
 )
 
-BRIDGE = [sys.executable, "-m", "airoto_client.cli", "bridge", "--server"]
 ROOT = Path(airoto_client.__file__).resolve().parents[2]
 
 
 class RawBridge:
     """A bridge spoken to line by line."""
 
-    def __init__(self, target: str) -> None:
-        self.process = subprocess.Popen(
-            [*BRIDGE, target], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
+    def __init__(self, command: list[str]) -> None:
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.hello = self.read()["hello"]
 
     def write(self, line: bytes) -> None:
@@ -59,8 +57,8 @@ class RawBridge:
 
 
 @pytest.fixture
-def raw(toy) -> Iterator[RawBridge]:
-    bridge = RawBridge(toy.target)
+def raw(toy, bridge_command) -> Iterator[RawBridge]:
+    bridge = RawBridge([*bridge_command, toy.target])
     yield bridge
     assert bridge.process.stdin is not None
     assert bridge.process.stdout is not None
@@ -125,8 +123,8 @@ def test_cancelling_what_does_not_run_is_no_error(raw: RawBridge) -> None:
     assert "result" in raw.ask(id=9, op="call", method="GetServerInfo", request={})
 
 
-def test_the_bridge_ends_when_its_input_does_even_while_a_call_waits(toy) -> None:
-    bridge = RawBridge(toy.target)
+def test_the_bridge_ends_when_its_input_does_even_while_a_call_waits(toy, bridge_command) -> None:
+    bridge = RawBridge([*bridge_command, toy.target])
     hang = {"recipe": {"name": "hang"}}
     bridge.write(json.dumps({"id": 1, "op": "call", "method": "Segment", "request": hang}).encode())
     assert bridge.process.stdin is not None
@@ -136,11 +134,11 @@ def test_the_bridge_ends_when_its_input_does_even_while_a_call_waits(toy) -> Non
     bridge.process.stdout.close()
 
 
-def test_the_bridge_ends_when_its_host_is_killed(toy, tmp_path: Path) -> None:
+def test_the_bridge_ends_when_its_host_is_killed(toy, bridge_command, tmp_path: Path) -> None:
     script = (
         "import sys, time\n"
         "from airoto_client.bridge_link import BridgeLink\n"
-        f"link = BridgeLink({[*BRIDGE, toy.target]!r})\n"
+        f"link = BridgeLink({[*bridge_command, toy.target]!r})\n"
         "print(link.pid, flush=True)\n"
         "time.sleep(60)\n"
     )
@@ -201,8 +199,8 @@ def test_a_bridge_of_another_version_is_refused() -> None:
         BridgeLink(script_bridge('print(\'{"hello": {"protocol": 99}}\', flush=True); input()'))
 
 
-def test_a_bridge_that_is_killed_fails_the_call_that_waits(toy) -> None:
-    with BridgeLink([*BRIDGE, toy.target]) as link:
+def test_a_bridge_that_is_killed_fails_the_call_that_waits(toy, bridge_command) -> None:
+    with BridgeLink([*bridge_command, toy.target]) as link:
         answers = link.stream(
             "Render",
             {
@@ -252,25 +250,25 @@ def test_what_a_bridge_says_on_its_error_stream_never_fills_the_pipe(toy) -> Non
         assert link.pid > 0
 
 
-def test_a_message_that_is_too_long_is_refused_before_it_is_sent(toy) -> None:
-    with BridgeLink([*BRIDGE, toy.target]) as link:
+def test_a_message_that_is_too_long_is_refused_before_it_is_sent(toy, bridge_command) -> None:
+    with BridgeLink([*bridge_command, toy.target]) as link:
         with pytest.raises(BadRequestError, match="at most"):
             link.call("Segment", {"recipe": {"name": "x" * MAX_LINE}})
         assert link.call("GetServerInfo", {})["version"] == "0.0.toy"
 
 
-def test_a_number_that_json_does_not_have_is_refused(toy) -> None:
-    link = BridgeLink([*BRIDGE, toy.target])
+def test_a_number_that_json_does_not_have_is_refused(toy, bridge_command) -> None:
+    link = BridgeLink([*bridge_command, toy.target])
     with link, pytest.raises(BadRequestError, match="not JSON"):
         link.call("Segment", {"recipe": {"plate": {"proxy_scale": float("nan")}}})
 
 
 def test_the_bridge_starts_although_the_hosts_environment_is_hostile(
-    toy, monkeypatch: pytest.MonkeyPatch
+    toy, bridge_command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONHOME", "/opt/nuke/python")
     monkeypatch.setenv("PYTHONPATH", "/opt/nuke/site")
-    with BridgeLink([*BRIDGE, toy.target]) as link:
+    with BridgeLink([*bridge_command, toy.target]) as link:
         assert link.call("GetServerInfo", {})["version"] == "0.0.toy"
 
 
@@ -290,7 +288,7 @@ def test_only_what_belongs_to_the_host_is_taken_from_the_environment() -> None:
     assert scrubbed_environment({**host, **ours}) == ours
 
 
-def test_the_bridge_link_needs_only_the_standard_library_of_python_3_9(toy) -> None:
+def test_the_bridge_link_needs_only_the_standard_library_of_python_3_9(toy, bridge_command) -> None:
     python = shutil.which("python3.9")
     version = {**os.environ, "PYENV_VERSION": "3.9.18", "PYTHONPATH": ""}
     if python is None or subprocess.run([python, "-V"], env=version, check=False).returncode:
@@ -303,7 +301,7 @@ def test_the_bridge_link_needs_only_the_standard_library_of_python_3_9(toy) -> N
         "foreign = {'grpc', 'google', 'fileseq', 'rich', 'airoto.wire', 'airoto.v1'}\n"
         "wrong = foreign & set(sys.modules)\n"
         "assert not wrong, wrong\n"
-        f"with BridgeLink({[*BRIDGE, toy.target]!r}) as link:\n"
+        f"with BridgeLink({[*bridge_command, toy.target]!r}) as link:\n"
         "    print(link.call('GetServerInfo', {})['version'])\n"
     )
     ran = subprocess.run(

@@ -325,7 +325,8 @@ def without_server(cli, tmp_path: Path) -> None:
     # None is how Python itself marks a module that must not be imported.
     hide = "import sys\nsys.modules['airoto_server'] = None\n"
     (hook / "sitecustomize.py").write_text(hide)
-    cli.environment["PYTHONPATH"] = str(hook)
+    before = cli.environment.get("PYTHONPATH", "")
+    cli.environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(hook), before]))
 
 
 @pytest.mark.usefixtures("without_server")

@@ -6,13 +6,13 @@ import hashlib
 import os
 import signal
 import struct
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from airoto.errors import (
     AIRotoError,
     BadRequestError,
@@ -28,17 +28,19 @@ from airoto_client.bridge_link import BridgeLink
 from airoto_client.grpc_link import GrpcLink
 from airoto_client.link import Link
 
-BRIDGE = [sys.executable, "-m", "airoto_client.cli", "bridge", "--server"]
 OpenLink = Callable[[str], Link]
 
 
 @pytest.fixture(params=["grpc", "bridge"])
-def open_link(request: pytest.FixtureRequest) -> Iterator[OpenLink]:
+def open_link(request: pytest.FixtureRequest, bridge_command: list[str]) -> Iterator[OpenLink]:
     """Open a link of either kind to a target."""
     links: list[Link] = []
 
     def connect(target: str) -> Link:
-        link: Link = GrpcLink(target) if request.param == "grpc" else BridgeLink([*BRIDGE, target])
+        if request.param == "grpc":
+            link: Link = GrpcLink(target)
+        else:
+            link = BridgeLink([*bridge_command, target])
         links.append(link)
         return link
 
@@ -61,15 +63,6 @@ def render_request(folder: Path, name: str = "", last: int = 1003) -> dict[str, 
         "output": {"path": str(folder / "m.%04d.exr")},
     }
     return {"recipe": recipe}
-
-
-def wait_for(condition: Callable[[], bool]) -> bool:
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def test_a_call_answers_with_the_fields_of_the_proto(link: Link) -> None:
@@ -101,7 +94,7 @@ def test_closing_a_stream_cancels_the_work(link: Link, toy, tmp_path: Path) -> N
         if "frame" in answer:
             break
     answers.close()
-    assert wait_for(lambda: "render cancelled" in toy.journal())
+    assert toy.wait_for("render cancelled")
     written = len(list(tmp_path.glob("m.*.exr")))
     assert written < 20
     assert link.call("GetServerInfo", {})["version"] == "0.0.toy"

@@ -19,6 +19,7 @@ import sys
 from pathlib import Path
 
 import grpc
+
 from airoto.errors import AIRotoError, BusyError, HandleUnknownError, Violation, all_kinds
 from airoto.sequence import Pattern
 from airoto.wire import messages as pb
@@ -138,12 +139,16 @@ class Toy:
         )
 
     async def Render(self, request, context):
-        try:
-            async for response in self._render(request, context):
-                yield response
-        except asyncio.CancelledError:
-            self._note("render cancelled")
-            raise
+        whole = False
+
+        def note_end(_context) -> None:
+            if not whole:
+                self._note("render cancelled")
+
+        context.add_done_callback(note_end)
+        async for response in self._render(request, context):
+            yield response
+        whole = True
 
     async def _render(self, request, context):
         recipe = request.recipe

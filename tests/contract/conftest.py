@@ -10,6 +10,7 @@ from typing import Any, Callable
 
 import grpc
 import pytest
+
 from airoto.wire import channel, methods
 from airoto.wire.messages import (
     Box,

@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 import pytest
+
 from airoto.errors import BadRequestError
 from airoto.wire import channel
 from airoto.wire.channel import Target, connect, default_target, parse_target

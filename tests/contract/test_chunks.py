@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from airoto.errors import BadRequestError, TooLargeError
 from airoto.wire.channel import CHUNK_BYTES
 from airoto.wire.chunks import Collector, check_header, chunks_of_bytes, chunks_of_file
 from airoto.wire.messages import Chunk, EncodedFile, PixelType, PlaneHeader, RawPlane
-from hypothesis import given
-from hypothesis import strategies as st
 
 FILE = EncodedFile(name="plate.1001.exr")
 

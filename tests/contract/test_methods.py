@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 import pytest
+
 from airoto.wire import chunks, methods
 from airoto.wire.channel import connect, parse_target
 from airoto.wire.messages import (

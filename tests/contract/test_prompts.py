@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any, Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from airoto.errors import BadRequestError
 from airoto.wire import prompts
 from airoto.wire.messages import Box, FrameRange, Point, PointLabel, RotoObject
-from hypothesis import given
-from hypothesis import strategies as st
 
 FRAMES = st.integers(-(2**31), 2**31 - 1)
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from airoto.wire.messages import Recipe
 from airoto.wire.recipe import recipe_hash, to_json
 

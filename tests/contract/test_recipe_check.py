@@ -6,6 +6,7 @@ import math
 from typing import Any, Callable
 
 import pytest
+
 from airoto.errors import RecipeError
 from airoto.wire.messages import (
     Box,

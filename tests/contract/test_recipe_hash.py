@@ -7,6 +7,9 @@ import random
 from typing import Any, Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from airoto.wire.messages import (
     Compression,
     MissingFrames,
@@ -17,8 +20,6 @@ from airoto.wire.messages import (
     Window,
 )
 from airoto.wire.recipe import canonical, from_json, recipe_hash, to_json, with_defaults
-from hypothesis import given
-from hypothesis import strategies as st
 
 Change = Callable[[Recipe], None]
 

@@ -9,6 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+from hypothesis import given
+from hypothesis import strategies as st
+
 from airoto.errors import BadRequestError, OutputError, RecipeError
 from airoto.wire import jsonform, messages
 from airoto.wire import recipe as recipes
@@ -19,10 +24,6 @@ from airoto.wire.messages import (
     Recipe,
     RenderSummary,
 )
-from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.message import Message
-from hypothesis import given
-from hypothesis import strategies as st
 
 SCALARS: dict[int, st.SearchStrategy[Any]] = {
     FieldDescriptor.CPPTYPE_INT32: st.integers(-(2**31), 2**31 - 1),

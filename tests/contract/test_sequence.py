@@ -6,10 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
-from airoto.errors import BadRequestError, FrameMissingError
-from airoto.sequence import Pattern, compress_frames
 from hypothesis import given
 from hypothesis import strategies as st
+
+from airoto.errors import BadRequestError, FrameMissingError
+from airoto.sequence import Pattern, compress_frames
 
 
 @pytest.mark.parametrize(

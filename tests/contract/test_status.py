@@ -9,14 +9,15 @@ from typing import Any
 
 import grpc
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from airoto import errors
 from airoto.errors import AIRotoError, Violation, all_kinds
 from airoto.wire import detail, status
 from airoto.wire.channel import connect, parse_target
 from airoto.wire.messages import ErrorDetail, GetServerInfoRequest, RenderRequest, RenderResponse
 from airoto.wire.methods import METHODS
-from hypothesis import given
-from hypothesis import strategies as st
 
 KINDS = sorted(all_kinds().items())
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+
 from airoto_server.engines import cutie, sam2_image, sam2_video, vitmatte
 from airoto_server.engines.cutie import CutieSize
 from airoto_server.engines.registry import LoadOptions

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
+
 from airoto.errors import EngineUnavailableError
 from airoto_server.engines import sam2_image, sam2_video
 from airoto_server.engines.registry import LoadOptions
@@ -144,6 +147,14 @@ def test_a_device_or_precision_that_is_not_here_is_refused(tmp_path: Path) -> No
     if not torch.cuda.is_available():
         with pytest.raises(EngineUnavailableError, match="no device 'cuda:0'"):
             spec.load(LoadOptions(device="cuda:0"))
+
+
+def test_listing_the_neural_engines_imports_no_heavy_package() -> None:
+    names = ("sam2_image", "sam2_video", "cutie", "vitmatte")
+    imports = "; ".join(f"import airoto_server.engines.{name}" for name in names)
+    code = f"import sys; {imports}; print({{'torch', 'transformers', 'cutie'}} & set(sys.modules))"
+    listed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert listed.stdout.strip() == "set()", listed.stderr
 
 
 def test_loading_leaves_the_process_random_numbers_alone(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
 from airoto.errors import EngineError
 from airoto_server.engines import sam2_image
 from airoto_server.engines.registry import LoadOptions
@@ -43,8 +44,9 @@ PROMPTS = {
 
 @functools.cache
 def package_model(size: Sam2Size) -> Any:
-    from airoto_server.engines.sam2_config import image_config
     from transformers import Sam2Model
+
+    from airoto_server.engines.sam2_config import image_config
 
     model = Sam2Model(image_config(size)).eval()
     model.load_state_dict(neural.sam2_model(size).state_dict(), strict=False)

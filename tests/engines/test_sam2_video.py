@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
 from airoto.errors import EngineError
 from airoto_server.engines import sam2_video
 from airoto_server.engines.registry import LoadOptions

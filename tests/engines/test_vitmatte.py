@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from airoto.errors import EngineError, EngineUnavailableError
 from airoto_server.engines import vitmatte
 from airoto_server.engines.registry import LoadOptions
@@ -173,7 +174,6 @@ def test_the_released_checkpoints_are_listed() -> None:
     }
 
 
-@pytest.mark.slow
 def test_the_true_small_size_agrees_with_the_package(tmp_path: Path) -> None:
     path = neural.write_author_vitmatte(
         tmp_path / "ViTMatte_S_Com.pth", neural.vitmatte_model(vitmatte.SMALL)

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import PyOpenColorIO as ocio
 import pytest
+
 from airoto.errors import ColourError
 from airoto_server.ops.colour import (
     Colour,

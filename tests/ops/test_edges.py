@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from airoto_server.ops.edges import feather, grow, remove_dots, remove_holes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
+from airoto_server.ops.edges import feather, grow, remove_dots, remove_holes
 
 masks = arrays(np.float32, (12, 15), elements=st.floats(0, 1, width=32))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from airoto_server.ops.foreground import estimate_foreground, warm
 from airoto_server.ops.parallel import ordered_map
 

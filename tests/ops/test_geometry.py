@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from airoto_server.ops.geometry import Format, Window, place, scale_window, working_for
 from hypothesis import given
 from hypothesis import strategies as st
+
+from airoto_server.ops.geometry import Format, Window, place, scale_window, working_for
 
 sides = st.integers(-300, 300)
 windows = st.builds(

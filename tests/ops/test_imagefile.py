@@ -12,10 +12,11 @@ import numpy as np
 import OpenEXR
 import OpenImageIO as oiio
 import pytest
+from PIL import Image, ImageOps
+
 from airoto.errors import FrameMismatchError, FrameMissingError, FrameUnreadableError
 from airoto_server.ops.geometry import Window
 from airoto_server.ops.imagefile import probe, read_frame, read_mask, read_mask_bytes
-from PIL import Image, ImageOps
 
 
 def pixels(height: int = 12, width: int = 20, channels: int = 3, seed: int = 0) -> Any:

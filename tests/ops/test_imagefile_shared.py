@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import OpenEXR
 import pytest
+from PIL import Image
+
 from airoto.errors import FrameUnreadableError
 from airoto_server.ops.geometry import Window
 from airoto_server.ops.imagefile import probe, read_frame
-from PIL import Image
 
 # Refused for a reason of their own.
 LUMA_CHROMA = {"Rec709_YC.exr", "Flowers.exr"}

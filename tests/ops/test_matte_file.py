@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import OpenEXR
 import pytest
+from PIL import Image
+
 from airoto.errors import AIRotoError, FrameUnreadableError, OutOfSpaceError, OutputError
 from airoto_server.ops.geometry import Window
 from airoto_server.ops.imagefile import read_frame, read_mask
@@ -25,7 +27,6 @@ from airoto_server.ops.matte_file import (
     read_provenance,
     write_matte,
 )
-from PIL import Image
 
 PROVENANCE = {"recipe_hash": "ab" * 32, "engines": [{"name": "classic", "version": "1"}]}
 SIZE = (40, 30)
@@ -76,8 +77,10 @@ def test_each_object_has_a_layer_and_the_union_is_the_alpha(
         assert (found[name][:3] == 0).all()
         assert (found[name][3:6] == 1).all()
     header = OpenEXR.File(str(path)).header()
-    assert header["compression"].name.lower().startswith(
-        "no" if compression is Compression.NONE else compression.value
+    assert (
+        header["compression"]
+        .name.lower()
+        .startswith("no" if compression is Compression.NONE else compression.value)
     )
 
 

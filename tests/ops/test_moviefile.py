@@ -11,6 +11,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+
 from airoto.errors import FrameMissingError, FrameUnreadableError
 from airoto_server.ops.moviefile import MovieReader
 from airoto_server.ops.moviefile_colour import to_rgb

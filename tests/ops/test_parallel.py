@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import threadpoolctl
+
 from airoto_server.ops.parallel import default_threads, limit_libraries, ordered_map
 from airoto_server.ops.seeds import opencv_seeded, seed_for
 

@@ -10,6 +10,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+
 from airoto.errors import OutputError
 from airoto_server.ops import preview
 from airoto_server.ops.preview_movie import OverlayMovie

@@ -5,11 +5,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from airoto_server.ops.colour import Colour, ColourSettings, encode_display
 from airoto_server.ops.geometry import Format, Window, place, scale_window, working_for
 from airoto_server.ops.resample import grow, mask_to_picture, mask_to_plate, shrink, to_picture
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 DISPLAY = Colour(ColourSettings("display"))
 

@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 import pytest
-from airoto_server.ops import score as scores
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from airoto_server.ops import score as scores
 
 
 def disc(size: int, x: float, y: float, radius: float) -> np.ndarray:

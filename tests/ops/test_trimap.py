@@ -7,10 +7,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from airoto_server.ops.geometry import Format
-from airoto_server.ops.trimap import default_widths, trimap_adaptive, trimap_fixed
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from airoto_server.ops.geometry import Format
+from airoto_server.ops.trimap import default_widths, trimap_adaptive, trimap_fixed
 
 
 def guide_trimap(mask: np.ndarray, erosion: int, dilation: int) -> np.ndarray:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from airoto_server.ops.geometry import Window
 from airoto_server.ops.trimap import trimap_fixed
 from airoto_server.ops.windows import blend, windows_around
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 
 @st.composite

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+
 from airoto.errors import BusyError, CancelledError
 from airoto_server.scheduler.cancel import Cancel
 from airoto_server.scheduler.lane import Lane, Urgency

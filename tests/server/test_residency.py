@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
+
 from airoto.errors import (
     EngineError,
     EngineUnavailableError,
@@ -15,9 +17,11 @@ from airoto.errors import (
 )
 from airoto_server.engines.registry import EngineSpec, LoadOptions, Role
 from airoto_server.engines.roles import EngineFacts
+from airoto_server.residency.devices import open_device
 from airoto_server.residency.residency import Residency
 from airoto_server.residency.simulated import SimulatedDevice, SimulatedOutOfMemoryError
 from airoto_server.residency.table import Tier
+
 from .residency_engines import SizedEngine, Workshop
 
 
@@ -513,3 +517,20 @@ def test_an_engine_with_a_checkpoint_that_nobody_knows_is_not_available(tmp_path
     spec = needy(Workshop(100).spec(10, "net"), checkpoint="nothing")
     residency = residency_of(Workshop(100), checkpoints=Shelf(tmp_path))
     assert residency.availability(spec).reason == "there is no checkpoint 'nothing'"
+
+
+def test_the_host_has_memory_and_no_more_free_than_it_has() -> None:
+    cpu = open_device("cpu")
+    assert 0 < cpu.free_bytes() <= cpu.total_bytes()
+    assert 0 < cpu.used_bytes() < cpu.total_bytes()
+
+
+def test_torch_without_memory_is_met_like_any_other_device() -> None:
+    with pytest.raises(TooLargeError, match="memory of cpu is not enough"):
+        Residency("cpu").run(lambda: torch.empty(1 << 50))
+
+
+@pytest.mark.parametrize("name", ["tpu", "cuda:x", "cpu:1", ""])
+def test_a_device_that_is_none_is_refused_with_those_there_are(name: str) -> None:
+    with pytest.raises(EngineUnavailableError, match="allowed: cpu, cuda, cuda:N, mps"):
+        Residency(name)

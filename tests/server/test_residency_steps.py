@@ -8,10 +8,6 @@ import threading
 from contextlib import ExitStack
 
 import pytest
-from airoto.errors import EngineError, TooLargeError
-from airoto_server.residency.residency import Residency
-from airoto_server.residency.simulated import SimulatedOutOfMemoryError
-from airoto_server.residency.table import Tier
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -21,6 +17,11 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
+
+from airoto.errors import EngineError, TooLargeError
+from airoto_server.residency.residency import Residency
+from airoto_server.residency.simulated import SimulatedOutOfMemoryError
+from airoto_server.residency.table import Tier
 
 from .residency_engines import SizedEngine, Workshop
 
@@ -66,7 +67,8 @@ class Steps(RuleBasedStateMachine):
         try:
             engine = stack.enter_context(self.residency.lease(self.specs[index], lane))
         except EngineError as exc:
-            assert "no room" in exc.message
+            if "no room" not in exc.message:
+                raise
             return
         assert isinstance(engine, SizedEngine)
         self.leases[lane] = (stack, engine)
@@ -84,7 +86,8 @@ class Steps(RuleBasedStateMachine):
             with self.residency.lease(self.specs[index]):
                 pass
         except EngineError as exc:
-            assert "damaged" in exc.message or "no room" in exc.message
+            if "damaged" not in exc.message and "no room" not in exc.message:
+                raise
         finally:
             del self.workshop.faults[name]
 
@@ -164,9 +167,9 @@ class Steps(RuleBasedStateMachine):
             stack.close()
 
 
-# 100 runs of up to 50 steps; the same ones every time.
+# Runs of up to 50 steps, some 5,900 in all; the same ones every time.
 Steps.TestCase.settings = settings(
-    max_examples=100,
+    max_examples=130,
     stateful_step_count=50,
     deadline=None,
     derandomize=True,

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
 from airoto.errors import BadRequestError, OutputError
 from airoto.wire import recipe as recipes
 from airoto_server.app.sample import SamplePaths, frame, make_sample

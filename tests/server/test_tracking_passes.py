@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from airoto_server.engines.roles import EngineFacts, Mask, Picture, Tracked
 from airoto_server.sessions.masks import MaskStore, quantised
 from airoto_server.sessions.passes import backward_passes, forward_passes, neighbours
 from airoto_server.sessions.tracking import GroupTracking, TrackSettings
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 FRAMES = list(range(1001, 1021))
 SHAPE = (2, 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import struct
 import subprocess
@@ -19,6 +20,7 @@ import av
 import numpy as np
 import OpenImageIO as oiio
 import pytest
+
 from airoto.errors import (
     AIRotoError,
     FrameMismatchError,
@@ -107,9 +109,7 @@ def test_many_threads_get_each_their_own_frame(tmp_path: Path, decoder: Decoder)
     assert len(children()) <= 2
 
 
-def test_movies_are_read_and_stills_between_do_not_disturb(
-    tmp_path: Path, single: Decoder
-) -> None:
+def test_movies_are_read_and_stills_between_do_not_disturb(tmp_path: Path, single: Decoder) -> None:
     path = tmp_path / "a.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=Fraction(24))
@@ -172,6 +172,31 @@ def test_every_damaged_file_is_refused_and_the_next_is_read(
         np.testing.assert_array_equal(single.read_frame(good).pixels, expected)
 
 
+@pytest.mark.parametrize("suffix", [".exr", ".png", ".jpg", ".tif", ".dpx"])
+def test_a_corrupted_file_is_read_or_refused_and_nothing_else(
+    tmp_path: Path, single: Decoder, suffix: str
+) -> None:
+    array = pixels(0) if suffix == ".exr" else (pixels(0) * 255).astype(np.uint8)
+    whole = write(tmp_path / f"whole{suffix}", array).read_bytes()
+    path, chance = tmp_path / f"a{suffix}", random.Random(5)
+    refused: list[str] = []
+    for _ in range(60):
+        data = bytearray(whole)
+        reach = chance.choice((len(data), min(len(data), 400)))  # anywhere, or the header
+        for _ in range(chance.choice((1, 5, 30))):
+            data[chance.randrange(reach)] = chance.randrange(256)
+        path.write_bytes(data)
+        try:
+            assert np.isfinite(single.read_frame(path).pixels).all()
+        except (FrameUnreadableError, FrameMismatchError) as exc:
+            refused.append(exc.path)
+    assert set(refused) == {str(path)}
+    np.testing.assert_array_equal(
+        single.read_frame(tmp_path / f"whole{suffix}").pixels,
+        imagefile.read_frame(tmp_path / f"whole{suffix}").pixels,
+    )
+
+
 def declared_huge(path: Path, side: int) -> Path:
     """A whole EXR whose windows are then set to `side` x `side`."""
     data = bytearray(write(path, pixels(0)).read_bytes())
@@ -190,10 +215,9 @@ def test_a_declared_huge_file_is_refused_before_memory_is_taken(
         decoder.read_frame(path)
     assert caught.value.path == str(path)
     for child in children():
-        peak = next(
-            line for line in Path(f"/proc/{child}/status").read_text().splitlines() if "VmHWM" in line
-        )
-        assert int(peak.split()[1]) < 300_000  # KiB
+        status = Path(f"/proc/{child}/status").read_text()
+        peak = status.split("VmHWM:")[1].split()[0]
+        assert int(peak) < 300_000  # KiB
 
 
 def test_memory_is_limited(tmp_path: Path) -> None:
@@ -216,8 +240,8 @@ def kill_at_work(path: Path, number: signal.Signals) -> None:
     while True:
         for child in children():
             with contextlib.suppress(OSError):
-                opened = (os.readlink(fd) for fd in Path(f"/proc/{child}/fd").iterdir())
-                if str(path) in opened:
+                opened = (fd.readlink() for fd in Path(f"/proc/{child}/fd").iterdir())
+                if path in opened:
                     os.kill(child, number)
                     return
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from airoto.errors import PathForbiddenError
-from airoto_server.transport.roots import Roots
 from hypothesis import given
 from hypothesis import strategies as st
+
+from airoto.errors import PathForbiddenError
+from airoto_server.transport.roots import Roots
 
 
 @pytest.fixture

@@ -8,13 +8,14 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
 from airoto.errors import (
     BadRequestError,
     FrameMissingError,
@@ -42,11 +43,15 @@ def files(spool_folder: Path) -> list[Path]:
     return list((spool_folder / "spool").iterdir())
 
 
-def upload(spool: Spool, data: bytes, content: Any = None) -> Item:
-    with spool.receive() as receiver:
-        for chunk in chunks_of_bytes(content or pb.EncodedFile(name="a.exr"), data):
+def send(spool: Spool, chunks: Iterable[pb.Chunk], max_bytes: int | None = None) -> Item:
+    with spool.receive(max_bytes=max_bytes) as receiver:
+        for chunk in chunks:
             receiver.add(chunk)
         return receiver.finish()
+
+
+def upload(spool: Spool, data: bytes, content: Any = None) -> Item:
+    return send(spool, chunks_of_bytes(content or pb.EncodedFile(name="a.exr"), data))
 
 
 def test_an_upload_comes_back_as_it_was(spool: Spool) -> None:
@@ -111,14 +116,10 @@ def test_a_file_is_no_plane(spool: Spool) -> None:
 
 def test_a_broken_upload_leaves_nothing(spool: Spool, tmp_path: Path) -> None:
     chunks = list(chunks_of_bytes(pb.EncodedFile(name="a.exr"), CONTENT))
-    with pytest.raises(BadRequestError, match="ended after"), spool.receive() as receiver:
-        for chunk in chunks[:-1]:
-            receiver.add(chunk)
-        receiver.finish()
-    with pytest.raises(BadRequestError, match="sha256"), spool.receive() as receiver:
-        for chunk in (*chunks[:-1], pb.Chunk(data=bytes(len(chunks[-1].data)))):
-            receiver.add(chunk)
-        receiver.finish()
+    with pytest.raises(BadRequestError, match="ended after"):
+        send(spool, chunks[:-1])
+    with pytest.raises(BadRequestError, match="sha256"):
+        send(spool, (*chunks[:-1], pb.Chunk(data=bytes(len(chunks[-1].data)))))
     with spool.receive() as receiver:
         receiver.add(chunks[0])
         assert spool.bytes_used == len(CONTENT)  # set aside
@@ -130,8 +131,8 @@ def test_what_has_no_room_is_refused_before_it_arrives(spool: Spool, tmp_path: P
     kept = upload(spool, bytes(6_000_000))
     with pytest.raises(TooLargeError, match=r"6000000 of 10000000 are in use"):
         upload(spool, bytes(6_000_000))
-    with pytest.raises(TooLargeError), spool.receive(max_bytes=10) as receiver:
-        receiver.add(next(iter(chunks_of_bytes(pb.EncodedFile(name="a"), bytes(11)))))
+    with pytest.raises(TooLargeError):
+        send(spool, chunks_of_bytes(pb.EncodedFile(name="a"), bytes(11)), max_bytes=10)
     assert files(tmp_path) == [kept.path]
     spool.release(kept.handle)
     upload(spool, bytes(6_000_000))

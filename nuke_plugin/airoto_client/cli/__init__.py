@@ -11,7 +11,6 @@ from typing import Any, NoReturn
 
 import airoto
 from airoto.errors import AIRotoError, BadRequestError, InternalError
-
 from airoto_client.cli import bridge, info, matte, recipe, render, roto, sample, segment, serve
 from airoto_client.cli.reporting import Reporter, make_reporter
 from airoto_client.cli.stopping import Stopper

@@ -6,7 +6,6 @@ import argparse
 from typing import Any
 
 from airoto.wire.channel import default_target, parse_target
-
 from airoto_client import bridge
 from airoto_client.cli.options import add_command
 from airoto_client.exit_codes import ExitCode

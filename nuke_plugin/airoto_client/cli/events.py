@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 from airoto.errors import AIRotoError
-
 from airoto_client.bridge_protocol import error_to_dict
 from airoto_client.exit_codes import ExitCode
 from airoto_client.link import Message
@@ -43,12 +42,12 @@ def plan(found: Message) -> Event:
     }
 
 
-def frame(found: Message, path: str, status: str | None = None) -> Event:
+def frame(found: Message, path: str) -> Event:
     """Of a `FrameResult` message; `path` is where the matte lies, empty where there is none."""
     return {
         "event": "frame",
         "frame": found.get("frame", 0),
-        "status": status or _STATUS.get(found.get("status", ""), "done"),
+        "status": _STATUS.get(found.get("status", ""), "done"),
         "path": path,
         "objects": [
             {

@@ -8,7 +8,6 @@ from pathlib import Path
 from airoto.errors import ColourError
 from airoto.wire.jsonform import to_dict
 from airoto.wire.messages import Plate, Recipe
-
 from airoto_client.cli import events
 from airoto_client.cli.reporting import Reporter
 from airoto_client.launcher import Server

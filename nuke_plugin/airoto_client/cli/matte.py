@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from airoto.wire import recipe as recipes
-
 from airoto_client.cli import events
 from airoto_client.cli.inputs import share_files
 from airoto_client.cli.options import (

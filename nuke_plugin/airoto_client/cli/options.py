@@ -12,7 +12,6 @@ from airoto.errors import BadRequestError, ServerUnreachableError
 from airoto.sequence import Pattern
 from airoto.wire.messages import MissingFrames, Recipe
 from airoto.wire.prompts import frame_range
-
 from airoto_client.cli import events
 from airoto_client.cli.reporting import Reporter
 from airoto_client.cli.stopping import Stopper

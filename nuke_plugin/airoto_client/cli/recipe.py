@@ -9,7 +9,6 @@ from typing import Any
 
 from airoto.wire import recipe as recipes
 from airoto.wire.messages import Recipe
-
 from airoto_client.cli.options import add_command, add_talk_options
 from airoto_client.cli.reporting import Reporter
 from airoto_client.cli.stopping import Stopper

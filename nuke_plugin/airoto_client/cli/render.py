@@ -7,7 +7,6 @@ from typing import Any
 
 from airoto.wire.messages import Overwrite, Recipe
 from airoto.wire.recipe import validate
-
 from airoto_client.cli.inputs import share_plate
 from airoto_client.cli.options import (
     add_command,

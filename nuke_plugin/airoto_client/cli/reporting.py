@@ -11,7 +11,6 @@ import sys
 import time
 
 from airoto.errors import AIRotoError
-
 from airoto_client.cli import events
 from airoto_client.cli.events import Event
 from airoto_client.exit_codes import ExitCode

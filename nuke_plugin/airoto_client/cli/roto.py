@@ -19,7 +19,6 @@ from airoto.wire.messages import (
     Recipe,
     TrimapMode,
 )
-
 from airoto_client.cli import events
 from airoto_client.cli.inputs import probe, share_plate
 from airoto_client.cli.options import (

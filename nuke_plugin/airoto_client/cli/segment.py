@@ -8,7 +8,6 @@ from typing import Any
 
 from airoto.errors import EngineError
 from airoto.wire import recipe as recipes
-
 from airoto_client.cli import events
 from airoto_client.cli.inputs import share_files
 from airoto_client.cli.options import (

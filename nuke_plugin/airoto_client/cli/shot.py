@@ -12,7 +12,6 @@ from airoto.errors import AIRotoError, InternalError, OutputExistsError
 from airoto.sequence import Pattern
 from airoto.wire.messages import FrameRange, Overwrite, Recipe
 from airoto.wire.recipe import recipe_hash, to_dict
-
 from airoto_client.bridge_protocol import error_from_dict
 from airoto_client.cli import events
 from airoto_client.cli.inputs import SharedPlate, share_files
@@ -106,12 +105,11 @@ class ShotRender:
         Raises:
             OutputExistsError: the overwrite policy keeps a file that is in the way.
         """
-        span = self.frames or self.recipe.plate.frames
-        frames = range(span.first, span.last + 1)
+        frames = self._span()
         policy = self.recipe.output.overwrite or Overwrite.OVERWRITE_RESUME
         there = [frame for frame in frames if self._path(frame).exists()]
         if policy == Overwrite.OVERWRITE_REPLACE:
-            return span
+            return FrameRange(first=frames[0], last=frames[-1])
         kept = []
         ours = recipe_hash(self.recipe)
         for frame in there:
@@ -137,9 +135,7 @@ class ShotRender:
     def _take(self, answer: Message) -> None:
         """Tell one `RenderResponse`, and fetch what it brings."""
         if "plan" in answer:
-            event = events.plan(answer["plan"])
-            self._total = event["frames_to_deliver"] + len(event["frames_kept"])
-            self.reporter.event(event)
+            self._take_plan(answer["plan"])
         elif "frame" in answer:
             self._take_frame(answer["frame"])
         elif "progress" in answer:
@@ -152,16 +148,28 @@ class ShotRender:
         elif "summary" in answer:
             self._take_summary(answer["summary"])
 
+    def _take_plan(self, found: Message) -> None:
+        """Tell the plan, in which frames that we keep ourselves are not to be made."""
+        event = events.plan(found)
+        if self._kept:
+            span = self._span()
+            self._total = len(span)
+            event["frames_kept"] = sorted(self._kept)
+            event["frames_to_deliver"] = len(span) - len(self._kept)
+        else:
+            self._total = event["frames_to_deliver"] + len(event["frames_kept"])
+        self.reporter.event(event)
+        self._tell_kept()
+
     def _take_frame(self, found: Message) -> None:
-        path, status = found.get("path", ""), None
+        path = found.get("path", "")
         if found.get("handle"):
             number = found.get("frame", 0)
             path = str(self._path(number))
-            if number in self._kept:
-                status = "kept"
-            else:
-                self.server.link.download(found["handle"], path)
-        event = events.frame(found, path, status)
+            if number in self._kept:  # told before; it lies between two that were to be made
+                return
+            self.server.link.download(found["handle"], path)
+        event = events.frame(found, path)
         self._count[event["status"]] += 1
         self.reporter.event(event)
 
@@ -183,11 +191,23 @@ class ShotRender:
                 self._code = exit_code_of(error)
 
     def _all_kept(self) -> ExitCode:
-        found = {"kept": len(self._kept)}
-        self.reporter.event(events.summary(found, self.recipe.output.path))
+        self._tell_kept()
+        self._take_summary({})
         return ExitCode.DONE
 
+    def _tell_kept(self) -> None:
+        """Tell of the frames that we keep ourselves."""
+        for number in sorted(self._kept):
+            found = {"frame": number, "status": "FRAME_STATUS_KEPT"}
+            self._count["kept"] += 1
+            self.reporter.event(events.frame(found, str(self._path(number))))
+
     # ---- words ------------------------------------------------------------------------
+
+    def _span(self) -> range:
+        """The frames to deliver."""
+        span = self.frames or self.recipe.plate.frames
+        return range(span.first, span.last + 1)
 
     def _path(self, frame: int) -> Path:
         return Pattern.parse(self.recipe.output.path).path(frame, self.recipe.plate.view)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from airoto.errors import BadRequestError, OutputExistsError
 from airoto.wire.messages import FrameRange, Recipe
-
 from airoto_client.cli.inputs import probe, share_plate
 from airoto_client.cli.reporting import Reporter
 from airoto_client.cli.roto import fill_plate

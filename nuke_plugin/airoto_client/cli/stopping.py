@@ -17,7 +17,6 @@ from types import FrameType
 from typing import Callable
 
 from airoto.errors import AIRotoError
-
 from airoto_client.exit_codes import ExitCode
 
 _CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}

@@ -51,9 +51,7 @@ def _compared(mattes: Sequence[Path], truths: Sequence[Path]) -> str:
     alphas = [_alpha(path) for path in mattes]
     exact = [_alpha(path) for path in truths]
     scores = [score(a, t) for a, t in zip(alphas, exact, strict=True)]
-    distance = [
-        boundary_distance(a > 0.5, t > 0.5) for a, t in zip(alphas, exact, strict=True)
-    ]
+    distance = [boundary_distance(a > 0.5, t > 0.5) for a, t in zip(alphas, exact, strict=True)]
     return (
         f"   over {len(scores)} frames: IoU {np.mean([s.iou for s in scores]):.3f}, "
         f"SAD {np.mean([s.sad for s in scores]):.2f} thousand pixels, "

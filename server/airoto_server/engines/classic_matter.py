@@ -20,6 +20,7 @@ _FACTS = EngineFacts(
     version="1",
     description="closed-form matting (PyMatting) on the CPU; no weights",
     licence="MIT",
+    linear_light=True,
 )
 
 

@@ -11,19 +11,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from airoto.errors import EngineError
 from airoto_server.engines.classic import grabcut
 from airoto_server.engines.classic.checks import check_picture, check_plane
 from airoto_server.engines.classic.colour_model import Bins, ColourModel, lab_bins
 from airoto_server.engines.classic.flow import Motion, grey_of, measure_motion, warp
 from airoto_server.engines.classic.redetection import find_again, window_score
+from airoto_server.engines.classic.resizing import enlarge_mask, shrink, small_shape
 from airoto_server.engines.classic.shapes import keep_connected, share_pixels, signed_distance
 from airoto_server.engines.registry import EngineSpec, LoadOptions, Role
 from airoto_server.engines.roles import EngineFacts, Mask, Picture, Tracked
+from airoto_server.engines.track_inputs import TrackInputs
 from airoto_server.ops.parallel import limit_libraries, ordered_map
 from airoto_server.ops.seeds import seed_for
 
@@ -39,6 +39,8 @@ _PRIOR_SLOPE, _PRIOR_RANGE = 0.5, (-4.5, 3.0)
 _LEAST_TRUST = 0.25
 # Log-odds beyond which a pixel is settled before the cut.
 _SETTLED = 1.0
+# What is left per frame of a remembered area that is not seen again.
+_AREA_DECAY = 0.9
 # An object with less of its keyframe's area, or with colours that fit less, is lost.
 _LOST_AREA, _LOST_FIT = 0.02, 0.45
 
@@ -53,17 +55,12 @@ class _Frame:
 
     @classmethod
     def of(cls, picture: Picture) -> _Frame:
-        height, width = picture.shape[:2]
-        scale = min(1.0, _CUT_SIDE / max(height, width))
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        small = shrink(picture, small_shape(picture.shape, _CUT_SIDE))
         rounded = np.clip(small * 255 + 0.5, 0, 255).astype(np.uint8)
         return cls(grey_of(picture), rounded, lab_bins(small))
 
     def shrink(self, plane: Plane) -> Plane:
-        size = (self.bins.shape[1], self.bins.shape[0])
-        shrunk: Plane = cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
-        return shrunk
+        return shrink(plane, self.bins.shape)
 
 
 @dataclass
@@ -84,12 +81,14 @@ class GrabCutRun:
     """One pass; see `TrackRun`. Holds one frame, and one mask and one model per object."""
 
     def __init__(self, object_ids: Sequence[int], *, seed: int) -> None:
+        self._inputs = TrackInputs(object_ids)
         self._objects = {number: _Object() for number in object_ids}
         self._seed = seed
         self._grey: npt.NDArray[np.uint8] | None = None
 
     def condition(self, frame: int, picture: Picture, masks: Mapping[int, Mask]) -> None:
         """Learn the colours of a keyframe that lies elsewhere."""
+        self._inputs.check(frame, picture, masks)
         self._check(picture, masks)
         prepared = _Frame.of(picture)
         for number, mask in masks.items():
@@ -100,6 +99,7 @@ class GrabCutRun:
     ) -> dict[int, Tracked]:
         """Masks of every object begun, on the next frame; see `TrackRun.step`."""
         given = dict(masks or {})
+        self._inputs.step(frame, picture, given)
         self._check(picture, given)
         prepared = _Frame.of(picture)
         followed = [
@@ -109,12 +109,6 @@ class GrabCutRun:
         ]
         answers: dict[int, Tracked] = {}
         if followed and self._grey is not None:
-            if self._grey.shape != prepared.grey.shape:
-                raise EngineError(
-                    f"the picture is {prepared.grey.shape} and the one before was "
-                    f"{self._grey.shape}; a pass needs one size",
-                    frame=frame,
-                )
             motion = measure_motion(self._grey, prepared.grey)
             found = ordered_map(
                 lambda number: _follow(
@@ -155,10 +149,7 @@ class GrabCutRun:
 
     def _check(self, picture: Picture, masks: Mapping[int, Mask]) -> None:
         check_picture(picture)
-        for number, mask in masks.items():
-            if number not in self._objects:
-                known = ", ".join(str(one) for one in self._objects) or "none"
-                raise EngineError(f"object {number} is not of this pass; known: {known}")
+        for mask in masks.values():
             check_plane("mask", mask, picture.shape[:2])
 
 
@@ -189,7 +180,7 @@ class GrabCutTracker:
 def _follow(known: _Object, frame: _Frame, motion: Motion, *, seed: int) -> Tracked:
     """Where the object is now; updates what is known of it, except its mask."""
     assert known.mask is not None
-    log_ratio = cv2.GaussianBlur(known.colours.log_ratio(frame.bins), (0, 0), 1.0)
+    log_ratio = known.colours.smooth_log_ratio(frame.bins, 1.0)
     if known.frames_lost:
         anchor = find_again(
             log_ratio,
@@ -208,9 +199,7 @@ def _follow(known: _Object, frame: _Frame, motion: Motion, *, seed: int) -> Trac
     distance = signed_distance(anchor)
     say = _LEAST_TRUST + (1 - _LEAST_TRUST) * trust
     evidence = say * np.clip(_PRIOR_SLOPE * distance, *_PRIOR_RANGE) + _COLOUR_WEIGHT * log_ratio
-    cut = grabcut.refine(
-        frame.small, _labels(evidence, distance), iterations=1, seed=seed
-    )
+    cut = grabcut.refine(frame.small, _labels(evidence, distance), iterations=1, seed=seed)
     cut = keep_connected(cut, anchor, 0.1)
     area = float(cut.sum())
     fit = _fit(log_ratio, cut) / known.keyframe_fit
@@ -222,9 +211,7 @@ def _follow(known: _Object, frame: _Frame, motion: Motion, *, seed: int) -> Trac
     known.frames_lost = 0
     _remember_place(known, cut)
     _learn(known, frame, cut, certain=np.abs(evidence) > _SETTLED, keyframe=False)
-    soft = cv2.GaussianBlur(cut.astype(np.float32), (0, 0), 1.0)
-    size = (known.mask.shape[1], known.mask.shape[0])
-    full = np.clip(cv2.resize(soft, size, interpolation=cv2.INTER_CUBIC), 0, 1)
+    full = enlarge_mask(cut, known.mask.shape, 1.0)
     confidence = min(1.0, fit) * (0.5 + 0.5 * trusted) * float(np.sqrt(steadiness))
     return Tracked(full, confidence)
 
@@ -290,7 +277,8 @@ def _learn(
 def _remember_place(known: _Object, inside: npt.NDArray[np.bool_]) -> None:
     rows, columns = np.nonzero(inside)
     if rows.size:
-        known.area = float(rows.size)
+        # Slowly down, so that what vanishes behind something is looked for at its full size.
+        known.area = max(float(rows.size), _AREA_DECAY * known.area)
         known.centre = (float(columns.mean()), float(rows.mean()))
 
 

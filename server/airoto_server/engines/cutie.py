@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airoto.errors import EngineUnavailableError
-
 from airoto_server.engines.cutie_pass import CutiePass
 from airoto_server.engines.registry import EngineSpec, LoadOptions, Role
 from airoto_server.engines.roles import EngineFacts

@@ -87,9 +87,7 @@ class NullSegmenter(_OnCpu):
         """Two numbers."""
         return 16
 
-    def segment(
-        self, embedding: NullEmbedding, prompts: Prompts, *, seed: int
-    ) -> list[Candidate]:
+    def segment(self, embedding: NullEmbedding, prompts: Prompts, *, seed: int) -> list[Candidate]:
         """Three candidates with discs of a quarter, an eighth and half the short side."""
         check_prompts(prompts, embedding.shape)
         short = min(embedding.shape)
@@ -104,14 +102,14 @@ def _drawn(shape: tuple[int, int], prompts: Prompts, radius: float) -> Mask:
     if prompts.mask is not None:
         mask[prompts.mask > 0.5] = 1
     if prompts.box is not None:
-        box = box_pixels(prompts.box, shape, 1.0)
+        box = box_pixels(prompts.box, shape)
         assert box is not None  # check_prompts has seen to it
         left, top, right, bottom = box
         mask[top:bottom, left:right] = 1
-    positive = point_pixels(prompts, shape, 1.0, wanted=True)
+    positive = point_pixels(prompts, shape, wanted=True)
     for row, column in positive:
         mask[_disc(shape, row, column, radius)] = 1
-    for row, column in point_pixels(prompts, shape, 1.0, wanted=False):
+    for row, column in point_pixels(prompts, shape, wanted=False):
         mask[_disc(shape, row, column, radius / 4)] = 0
     # A positive point beside a negative one keeps at least its own pixel.
     mask[positive[:, 0], positive[:, 1]] = 1

@@ -18,7 +18,7 @@ from airoto_server.engines.roles import Engine, EngineFacts
 # Modules that export SPECS, in the order in which `airoto info` lists them.
 MODULES: tuple[str, ...] = (
     "airoto_server.engines.null",
-    # "airoto_server.engines.classic_segmenter",
+    "airoto_server.engines.classic_segmenter",
     "airoto_server.engines.classic_tracker",
     "airoto_server.engines.classic_matter",
 )

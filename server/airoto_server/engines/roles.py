@@ -5,7 +5,8 @@ be used by one thread at a time; parallel work inside an engine goes through
 `airoto_server.ops.parallel`, so that results do not depend on the number of threads.
 
 Conventions, for every array here:
-- picture: (H, W, 3) float32, display-referred sRGB, 0 to 1, rows top to bottom.
+- picture: (H, W, 3) float32, display-referred sRGB, 0 to 1, rows top to bottom; for
+  engines whose facts say `linear_light`, scene-linear, 0 to 8.
 - mask: (H, W) float32, 0 to 1, of the picture it belongs to; a probability or a coverage.
 - trimap: (H, W) float32, 0 background, 1 foreground, 0.5 unknown.
 - points and boxes: pixels of the picture (x right, y down, pixel centres at .5).
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +38,8 @@ class EngineFacts:
         commercial_use: whether that licence allows it.
         needs_weights: whether a checkpoint has to be installed.
         working_size: long side in pixels of the picture it likes best; 0: the plate's.
+        linear_light: whether its pictures are to be scene-linear light, which is what adds up
+            where an edge covers half a pixel, instead of display-referred sRGB.
     """
 
     name: str
@@ -46,6 +49,7 @@ class EngineFacts:
     commercial_use: bool = True
     needs_weights: bool = False
     working_size: int = 0
+    linear_light: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,10 @@ class Tracked:
 class Engine(Protocol):
     """What all roles share."""
 
-    facts: ClassVar[EngineFacts] | EngineFacts
+    @property
+    def facts(self) -> EngineFacts:
+        """What it says of itself."""
+        ...
 
     def device(self) -> str:
         """`cpu`, `cuda:0`: where it runs."""
@@ -199,9 +206,20 @@ class Matter(Engine, Protocol):
     `max_window` pixels a side, overlapping by `overlap` pixels, and joins the answers.
     """
 
-    needs_trimap: ClassVar[bool] | bool
-    max_window: ClassVar[int] | int
-    overlap: ClassVar[int] | int
+    @property
+    def needs_trimap(self) -> bool:
+        """Whether `matte` has to be given a trimap."""
+        ...
+
+    @property
+    def max_window(self) -> int:
+        """Longest side of a window in pixels."""
+        ...
+
+    @property
+    def overlap(self) -> int:
+        """By how many pixels windows overlap."""
+        ...
 
     def matte(self, picture: Picture, trimap: Trimap | None, *, seed: int) -> MatteResult:
         """Alpha of one window; exactly 0 and 1 where the trimap is."""

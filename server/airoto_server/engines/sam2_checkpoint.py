@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airoto.errors import EngineUnavailableError
-
 from airoto_server.engines.sam2_config import SIZES, Sam2Size, video_config
 from airoto_server.engines.torch_checkpoint import read_state, require_match, weights_file
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from airoto.errors import EngineError, EngineUnavailableError
 
+from airoto.errors import EngineError, EngineUnavailableError
 from airoto_server.engines.registry import EngineSpec, LoadOptions, Role
 from airoto_server.engines.roles import Candidate, EngineFacts, Picture, Prompts
 from airoto_server.engines.sam2_config import SIZES, Sam2Size, image_config

@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airoto.errors import EngineUnavailableError
-
 from airoto_server.engines.registry import EngineSpec, LoadOptions, Role
 from airoto_server.engines.roles import EngineFacts
 from airoto_server.engines.sam2_config import SIZES, Sam2Size, video_config

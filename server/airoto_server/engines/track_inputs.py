@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from airoto.errors import EngineError
-
 from airoto_server.engines.roles import Mask, Picture
 
 

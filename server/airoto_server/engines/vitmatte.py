@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from airoto.errors import EngineError, EngineUnavailableError
 
+from airoto.errors import EngineError, EngineUnavailableError
 from airoto_server.engines.registry import EngineSpec, LoadOptions, Role
 from airoto_server.engines.roles import EngineFacts, MatteResult, Picture, Trimap
 from airoto_server.engines.torch_checkpoint import read_state, require_match, weights_file
@@ -145,8 +145,8 @@ class VitMatteMatter:
         import torch
 
         height, width = trimap.shape
-        # The statistics are those of the authors' training. (transformers' processor has
-        # 0.5 and 0.5 by default, for the same weights.)
+        # The statistics are those of the authors' training. (The hub's processor file says
+        # 0.5 and 0.5 for the same weights, which is transformers' default.)
         colour = normalise(picture_tensor(picture, self._place), IMAGENET_MEAN, IMAGENET_STD)
         pixels = torch.cat([colour, mask_tensor(trimap, (height, width), self._place)], dim=1)
         beyond = (0, -width % _DIVISOR, 0, -height % _DIVISOR)
@@ -210,9 +210,7 @@ def build(size: VitMatteSize, facts: EngineFacts, options: LoadOptions) -> VitMa
         model = VitMatteForImageMatting(configuration(size))
     require_match(facts.name, path, state, model.state_dict())
     model.load_state_dict(state, strict=True)
-    settle(model, place)
-    model.backbone = compiled(model.backbone)
-    return VitMatteMatter(facts, model, place)
+    return VitMatteMatter(facts, compiled(settle(model, place)), place)
 
 
 def _spec(size: VitMatteSize, data: str, rank: int) -> EngineSpec:
@@ -222,7 +220,7 @@ def _spec(size: VitMatteSize, data: str, rank: int) -> EngineSpec:
         name=name,
         version=f"1+transformers.{package_version('transformers')}",
         description=f"ViTMatte {size.name.partition('-')[2]}, trained on {data}",
-        licence="MIT",
+        licence="Apache-2.0",
         commercial_use=True,
         needs_weights=True,
         working_size=0,

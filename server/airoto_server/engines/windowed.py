@@ -44,16 +44,22 @@ def matte_in_windows(
     if not matter.needs_trimap:
         alpha = matter.matte(picture_of(whole), None, seed=seed_for(seed, "matte")).alpha
     else:
-        sides = [side for side in (0.0, 1.0) if (trimap == side).any()]
-
-        def alpha_of(window: Window) -> tuple[Window, Mask]:
-            context = _context(trimap, window, sides)
-            alpha = _solve(matter, picture_of(context), trimap[context.slices(whole)], seed, window)
-            return window, alpha[window.slices(context)]
-
         windows = windows_around(unknown, matter.max_window, matter.overlap)
+        sides = [side for side in (0.0, 1.0) if (trimap == side).any()]
+        contexts = [_context(trimap, window, sides) for window in windows]
+
+        def alpha_of(context: Window) -> Mask:
+            return _solve(matter, picture_of(context), trimap[context.slices(whole)], seed, context)
+
+        # Windows in a wide unknown region often need the same context: solve that once.
+        distinct = list(dict.fromkeys(contexts))
         concurrent = getattr(matter, "concurrent", False)
-        pieces = ordered_map(alpha_of, windows, threads if concurrent else 1)
+        alphas = ordered_map(alpha_of, distinct, threads if concurrent else 1)
+        alpha_in = dict(zip(distinct, alphas, strict=True))
+        pieces = [
+            (window, alpha_in[context][window.slices(context)])
+            for window, context in zip(windows, contexts, strict=True)
+        ]
         alpha = blend(trimap, pieces, matter.overlap)
     return np.where(unknown, alpha, trimap).astype(np.float32)
 
@@ -79,7 +85,8 @@ def _solve(matter: Matter, picture: Picture, trimap: Trimap, seed: int, window: 
         return matter.matte(picture, trimap, seed=piece_seed).alpha
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = shrink(trimap, *size)
-    # A small pixel is known only if all that it covers is.
-    small = np.where((small > 0) & (small < 1), 0.5, small).astype(np.float32)
+    # A small pixel is known only if all that it covers is, but for rounding.
+    known = np.abs(small - 0.5) > 0.5 - 1e-4
+    small = np.where(known, np.rint(small), 0.5).astype(np.float32)
     alpha = matter.matte(shrink(picture, *size), small, seed=piece_seed).alpha
     return np.clip(grow(alpha, width, height), 0, 1)

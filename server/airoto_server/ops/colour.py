@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import PyOpenColorIO as ocio
-from airoto.errors import ColourError
 
+from airoto.errors import ColourError
 from airoto_server.ops.colour_bake import baked
 from airoto_server.ops.colour_config import (
     DEFAULT_CONFIG,

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import PyOpenColorIO as ocio
+
 from airoto.errors import ColourError
 
 # The newest ACES studio config that OpenColorIO carries.

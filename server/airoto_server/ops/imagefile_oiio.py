@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import OpenImageIO as oiio
+
 from airoto.errors import FrameMissingError, FrameUnreadableError
 
 # A file is opened by the one reader its first bytes call for: no guessing through all of

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from airoto.errors import OutputError
 
+from airoto.errors import OutputError
 from airoto_server.ops.geometry import Window, place
 from airoto_server.ops.imagefile import HALF_MAX
 from airoto_server.ops.imagefile_oiio import oiio, opened, unreadable

@@ -17,9 +17,9 @@ from typing import Any
 import av
 import av.error
 import numpy as np
-from airoto.errors import FrameMissingError
 from av.video.frame import VideoFrame
 
+from airoto.errors import FrameMissingError
 from airoto_server.ops.geometry import Window
 from airoto_server.ops.imagefile import MAX_PIXELS, Frame
 from airoto_server.ops.imagefile_oiio import check_file, unreadable
@@ -115,7 +115,9 @@ class MovieReader:
     def _open(self) -> None:
         # No playlist, image or network stream is followed, whatever the file says.
         options = {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS}
-        self._container = av.open(str(self._path), mode="r", options=options)
+        self._container = av.open(
+            str(self._path), mode="r", options=options, metadata_errors="replace"
+        )
         streams = self._container.streams.video
         if not streams or streams[0].codec_context is None:
             self._container.close()
@@ -241,5 +243,7 @@ class MovieReader:
         except av.error.FFmpegError as exc:
             self._last = None
             raise unreadable(self._label, f"damaged movie: {exc.strerror}") from exc
+        except UnicodeDecodeError as exc:
+            raise unreadable(self._label, "damaged movie: its header is no text") from exc
         except MemoryError as exc:
             raise unreadable(self._label, "needs more memory than there is to decode it") from exc

@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
+
 from airoto.errors import OutputError
 
 Picture = npt.NDArray[np.float32]

@@ -13,9 +13,9 @@ from typing import cast
 import av
 import cv2
 import numpy as np
-from airoto.errors import OutputError
 from av.video.stream import VideoStream
 
+from airoto.errors import OutputError
 from airoto_server.ops.preview import Bytes, Matte, Picture, comp, matte_picture, overlay
 
 # In this order; which one was taken is told by `OverlayMovie.codec`.

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Protocol
 
 from airoto.errors import AIRotoError
-
 from airoto_server.engines.registry import EngineSpec
 
 

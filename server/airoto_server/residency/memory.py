@@ -282,8 +282,9 @@ class Memory:
             return False
         stays = offload()
         with self.changed:
-            session.bytes = min(session.bytes, max(0, stays))
-            self.wake()
+            if stays < session.bytes:
+                session.bytes = max(0, stays)
+                self.wake()
         return True
 
     def _to_host(self, entry: Entry) -> bool:

@@ -16,7 +16,6 @@ from airoto.errors import (
     InternalError,
     TooLargeError,
 )
-
 from airoto_server.engines.registry import EngineSpec, LoadOptions, Role, all_specs, find
 from airoto_server.engines.roles import Engine
 from airoto_server.residency.availability import Availability, Checkpoints, availability
@@ -290,9 +289,9 @@ class Residency:
 
     def _wait_for_room(self, entry: Entry, freed: int, deadline: float) -> None:
         memory = self._memory
+        left = deadline - time.monotonic()
         with memory.changed:
-            left = deadline - time.monotonic()
-            if memory.changed.wait_for(lambda: memory.freed > freed, timeout=max(0.0, left)):
+            if left > 0 and memory.changed.wait_for(lambda: memory.freed > freed, timeout=left):
                 return
         raise self._no_room(entry, entry.bytes or self._estimate(entry.spec))
 

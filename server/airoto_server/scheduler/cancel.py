@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from airoto.errors import CancelledError
+from airoto.errors import AIRotoError, CancelledError
 
 
 class Cancel:
@@ -15,14 +15,21 @@ class Cancel:
         self._event = threading.Event()
         self._lock = threading.Lock()
         self._callbacks: list[Callable[[], None]] = []
+        self._reason: AIRotoError | None = None
 
     @property
     def is_set(self) -> bool:
         return self._event.is_set()
 
-    def set(self) -> None:
-        """Ask for a stop and wake everyone who waits with this token."""
+    def set(self, reason: AIRotoError | None = None) -> None:
+        """Ask for a stop and wake everyone who waits with this token.
+
+        Args:
+            reason: what `check` raises; None: CancelledError. The first one counts.
+        """
         with self._lock:
+            if not self._event.is_set():
+                self._reason = reason
             self._event.set()
             callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
@@ -43,6 +50,6 @@ class Cancel:
                 self._callbacks.remove(callback)
 
     def check(self) -> None:
-        """Raise CancelledError if set."""
+        """Raise the reason if set."""
         if self._event.is_set():
-            raise CancelledError("the work was cancelled")
+            raise self._reason or CancelledError("the work was cancelled")

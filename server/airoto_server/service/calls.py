@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import logging
+import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar
 
 import grpc
 
-from airoto.errors import AIRotoError, CancelledError, InternalError
+from airoto.errors import AIRotoError, CancelledError, InternalError, ServerUnreachableError
 from airoto.wire.status import to_status
 from airoto_server.scheduler.cancel import Cancel
 
@@ -25,6 +26,9 @@ _THREADS = 64
 # Answers that may wait for a client which reads slowly; then the job waits too.
 _AHEAD = 16
 
+# Seconds after which a job that waits for a slow client looks whether it is still wanted.
+_LOOK_UP = 0.1
+
 
 class Calls:
     """Runs the blocking side of calls and can stop all of them."""
@@ -38,7 +42,11 @@ class Calls:
     def stop(self) -> None:
         """Tell everything that runs to stop at its next frame."""
         for cancel in tuple(self._running):
-            cancel.set()
+            cancel.set(
+                ServerUnreachableError(
+                    "the server was stopped", hint="start it again; finished frames are kept"
+                )
+            )
 
     def close(self) -> None:
         """Stop everything and wait until it has."""
@@ -67,58 +75,42 @@ class Calls:
     async def streamed(
         self, context: Context, work: Callable[[Cancel, Callable[[Answer], None]], None]
     ) -> AsyncIterator[Answer]:
-        """Run `work(cancel, emit)` in a thread, one bounded queue ahead of the client.
+        """Run `work(cancel, emit)` in a thread, a bounded number of answers ahead of the client.
 
         A client that stops reading stops the job at its next answer, where it holds no device.
         """
         cancel = Cancel()
         self._running.add(cancel)
-        queue: asyncio.Queue[Answer | BaseException | None] = asyncio.Queue(_AHEAD)
+        queue: asyncio.Queue[Answer | BaseException | None] = asyncio.Queue()
+        room = threading.Semaphore(_AHEAD)
         loop = asyncio.get_running_loop()
-        running = loop.run_in_executor(self._pool, _feed, work, cancel, queue, loop)
+
+        def emit(item: Answer) -> None:
+            while not room.acquire(timeout=_LOOK_UP):
+                cancel.check()
+            cancel.check()
+            loop.call_soon_threadsafe(queue.put_nowait, item)
+
+        def run() -> None:
+            end: BaseException | None = None
+            try:
+                work(cancel, emit)
+            except BaseException as exc:  # noqa: BLE001 - handed to the call, which translates it
+                end = exc
+            loop.call_soon_threadsafe(queue.put_nowait, end)
+
+        running = loop.run_in_executor(self._pool, run)
         try:
             while (item := await queue.get()) is not None:
                 if isinstance(item, BaseException):
                     await abort(context, item)
                 else:
+                    room.release()
                     yield item
         finally:
             cancel.set()
             self._running.discard(cancel)
             await asyncio.shield(running)
-
-
-def _feed(
-    work: Callable[[Cancel, Callable[[Answer], None]], None],
-    cancel: Cancel,
-    queue: asyncio.Queue[Answer | BaseException | None],
-    loop: asyncio.AbstractEventLoop,
-) -> None:
-    """Everything `work` emits, then None or its error, into the queue."""
-
-    def put(item: Answer | BaseException | None) -> None:
-        future = asyncio.run_coroutine_threadsafe(queue.put(item), loop)
-
-        def give_up() -> None:
-            future.cancel()
-
-        cancel.on_set(give_up)
-        try:
-            future.result()
-        except concurrent.futures.CancelledError:
-            raise CancelledError("the call ended") from None
-        finally:
-            cancel.forget(give_up)
-
-    try:
-        work(cancel, put)
-        put(None)
-    except BaseException as exc:  # noqa: BLE001 - handed to the call, which translates it
-        # Nobody reads the queue of a call that has ended.
-        if not cancel.is_set:
-            put(exc)
-        elif not isinstance(exc, CancelledError):
-            _log.error("a cancelled call failed while stopping", exc_info=exc)
 
 
 async def abort(context: Context, exc: BaseException) -> None:

@@ -136,7 +136,9 @@ def segment_response(made: Segmented) -> pb.SegmentResponse:
             )
             if one.bounds is not None:
                 x_min, y_min, x_max, y_max = one.bounds
-                candidate.bounds.CopyFrom(pb.Box(x_min=x_min, y_min=y_min, x_max=x_max, y_max=y_max))
+                candidate.bounds.CopyFrom(
+                    pb.Box(x_min=x_min, y_min=y_min, x_max=x_max, y_max=y_max)
+                )
         objects.append(listed)
     return pb.SegmentResponse(objects=objects, provenance=provenance(made.provenance))
 

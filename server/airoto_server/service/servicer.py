@@ -20,8 +20,6 @@ from airoto_server.sessions.render import render
 from airoto_server.sessions.single import matte_frame, segment_frame
 from airoto_server.sessions.workshop import Workshop
 
-# ruff: noqa: N802 - methods are named by the service
-
 
 class Servicer:
     """AIRotoService over a workshop."""
@@ -95,7 +93,5 @@ class Servicer:
     async def Render(
         self, request: pb.RenderRequest, context: Context
     ) -> AsyncIterator[pb.RenderResponse]:
-        async for event in self._calls.streamed(
-            context, partial(render, self._workshop, request)
-        ):
+        async for event in self._calls.streamed(context, partial(render, self._workshop, request)):
             yield render_response(event)

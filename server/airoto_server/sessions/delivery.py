@@ -17,6 +17,7 @@ from airoto_server.sessions.matting import FrameMatting, ObjectAlpha, union
 from airoto_server.sessions.shot import Shot
 from airoto_server.sessions.workshop import Workshop
 from airoto_server.transport.matte_writer import MatteWriter, OutputSettings
+from airoto_server.transport.roots import Roots
 
 
 class Delivery:
@@ -41,15 +42,15 @@ class Delivery:
         self._hash = recipe_hash
         self._by_handle = way == pb.Delivery.DELIVERY_HANDLES
         output = shot.recipe.output
-        path, overwrite = output.path, output.overwrite
+        path, overwrite, roots = output.path, output.overwrite, workshop.roots
         if self._by_handle:
             # The client has its own files and policy; here every frame is new.
             path = str(folder / f"matte.####{Path(output.path).suffix}")
-            overwrite = pb.Overwrite.OVERWRITE_REPLACE
+            overwrite, roots = pb.Overwrite.OVERWRITE_REPLACE, Roots((folder,))
         self._writer = MatteWriter(
             OutputSettings(path, output.compression, overwrite, shot.recipe.plate.view),
             workshop.decoder,
-            workshop.roots,
+            roots,
         )
 
     def divide(self, frames: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:

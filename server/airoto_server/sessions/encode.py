@@ -9,7 +9,6 @@ import numpy as np
 import OpenImageIO as oiio
 
 from airoto.errors import InternalError
-
 from airoto_server.transport.spool import Item
 
 _NAMES = {1: ["A"], 3: ["R", "G", "B"], 4: ["R", "G", "B", "A"]}

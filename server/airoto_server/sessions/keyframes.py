@@ -62,9 +62,7 @@ class Prompting:
         drawn = None
         if prompt.HasField("mask"):
             image = read_drawn_mask(self._workshop, prompt.mask)
-            drawn = mask_to_picture(
-                fitted(image, shot), shot.window, shot.working, shot.scale
-            )
+            drawn = mask_to_picture(fitted(image, shot), shot.window, shot.working, shot.scale)
         prompts = picture_prompts(prompt, shot.working, drawn)
         if not len(prompts.points) and prompts.box is None:
             if drawn is not None:

@@ -20,6 +20,9 @@ from airoto_server.ops.imagefile import Frame
 from airoto_server.ops.resample import mask_to_plate
 from airoto_server.ops.trimap import default_widths, trimap_adaptive, trimap_fixed
 
+# Linear light above this tells a matter nothing more, and would drown the rest.
+_BRIGHTEST = np.float32(8.0)
+
 
 @dataclass(frozen=True)
 class EdgeRules:
@@ -121,9 +124,7 @@ class FrameMatting:
 
     def from_trimap(self, trimap: Trimap, matter: Matter, *, seed: int) -> ObjectAlpha:
         """From a trimap over the output window."""
-        alpha = matte_in_windows(
-            matter, self._picture_of, trimap, seed=seed, threads=self._threads
-        )
+        alpha = matte_in_windows(matter, self._picture_of, trimap, seed=seed, threads=self._threads)
         return ObjectAlpha(self._rules.finished(alpha), trimap)
 
     def foreground(self, alpha: Mask) -> npt.NDArray[np.float32]:
@@ -133,9 +134,16 @@ class FrameMatting:
 
     def _picture_of(self, window: Window) -> Picture:
         self._check()
-        return self._colour.to_display(
-            self._pixels(window.shifted(self._window.x_min, self._window.y_min))
-        )
+        return self._colour.to_display(self._pixels_in(window))
+
+    def _light_of(self, window: Window) -> Picture:
+        self._check()
+        light = self._colour.to_linear(self._pixels_in(window))
+        return np.clip(light * np.float32(2.0**self._colour.settings.exposure), 0.0, _BRIGHTEST)
+
+    def _pixels_in(self, window: Window) -> npt.NDArray[np.float32]:
+        """The pixels of a part of the output window, counted from its corner."""
+        return self._pixels(window.shifted(self._window.x_min, self._window.y_min))
 
     def _pixels(self, window: Window) -> npt.NDArray[np.float32]:
         return np.asarray(place(self._frame.pixels, self._frame.window, window), np.float32)

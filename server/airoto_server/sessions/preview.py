@@ -58,7 +58,9 @@ class PreviewMaker:
     ) -> None:
         """Keep a frame that was just made."""
         confidence = min((one.confidence for one in masks.values()), default=None)
-        self._keep(frame, plate, [alphas[one.id].alpha for one in self._shot.recipe.objects], confidence)
+        self._keep(
+            frame, plate, [alphas[one.id].alpha for one in self._shot.recipe.objects], confidence
+        )
 
     def add_kept(self, frame: int, path: Path) -> None:
         """Keep a frame from its finished file."""
@@ -68,10 +70,7 @@ class PreviewMaker:
         self._keep(
             frame,
             self._shot.frames.plate(frame),
-            [
-                alphas.get(one.name, np.zeros_like(matte.union))
-                for one in self._shot.recipe.objects
-            ],
+            [alphas.get(one.name, np.zeros_like(matte.union)) for one in self._shot.recipe.objects],
             min(found, default=None),
         )
 
@@ -81,7 +80,10 @@ class PreviewMaker:
         if not frames:
             return
         name = Path(self._shot.recipe.output.path).name.split(".")[0] or "matte"
-        sheet, movie = self._folder / f"{name}_contact_sheet.png", self._folder / f"{name}_overlay.mp4"
+        sheet, movie = (
+            self._folder / f"{name}_contact_sheet.png",
+            self._folder / f"{name}_overlay.mp4",
+        )
         shown = set(picked(frames))
         cells: list[Cell] = []
         picture, _ = self._load(frames[0])
@@ -91,9 +93,7 @@ class PreviewMaker:
                 writer.add(picture, mattes)
                 if frame in shown:
                     cells.append(cell(frame, picture, mattes, self._frames[frame]))
-        engines = ", ".join(
-            f"{use.role.value} {use.name}" for use in self._shot.provenance.engines
-        )
+        engines = ", ".join(f"{use.role.value} {use.name}" for use in self._shot.provenance.engines)
         title = f"{self._shot.recipe.name or name}  {frames[0]}-{frames[-1]}  {engines}"
         write_png(sheet, contact_sheet(cells, title=title))
         for kind, path in (("contact_sheet", sheet), ("overlay", movie)):

@@ -11,8 +11,8 @@ from airoto import __version__
 from airoto.errors import RecipeError, Violation
 from airoto.wire import messages as pb
 from airoto_server.engines.registry import EngineSpec, Role
-from airoto_server.ops.colour import Colour, ColourSettings
 from airoto_server.engines.roles import Mask, Picture
+from airoto_server.ops.colour import Colour, ColourSettings
 from airoto_server.ops.geometry import Format, Window, Working, working_for
 from airoto_server.ops.imagefile import Frame
 from airoto_server.ops.resample import mask_to_picture, to_picture
@@ -51,9 +51,7 @@ class Shot:
         """The picture that segmenter and tracker see."""
         return self.frames.working
 
-    def shown(
-        self, plate: Frame, alphas: Sequence[Mask], side: int
-    ) -> tuple[Picture, list[Mask]]:
+    def shown(self, plate: Frame, alphas: Sequence[Mask], side: int) -> tuple[Picture, list[Mask]]:
         """The display window of a frame and its mattes, small enough to look at.
 
         Args:
@@ -62,9 +60,7 @@ class Shot:
         """
         small = working_for(dataclasses.replace(self.format, data_window=None), side)
         picture = to_picture(plate.pixels, plate.window, self.scale, small, self.frames.colour)
-        return picture, [
-            mask_to_picture(alpha, self.window, small, self.scale) for alpha in alphas
-        ]
+        return picture, [mask_to_picture(alpha, self.window, small, self.scale) for alpha in alphas]
 
 
 def open_shot(
@@ -186,7 +182,9 @@ def frame_span(recipe: pb.Recipe, frames: pb.FrameRange | None) -> range:
             f"frames: {frames.first}..{frames.last} reaches outside the plate ({first}..{last})",
             violations=(
                 Violation(
-                    "frames", f"{frames.first}..{frames.last}", f"within the plate ({first}..{last})"
+                    "frames",
+                    f"{frames.first}..{frames.last}",
+                    f"within the plate ({first}..{last})",
                 ),
             ),
         )
@@ -205,6 +203,8 @@ def _working_size(recipe: pb.Recipe, engines: dict[Role, EngineSpec]) -> int:
     if recipe.processing.working_size:
         return recipe.processing.working_size
     sizes = [
-        engines[role].facts.working_size for role in (Role.SEGMENTER, Role.TRACKER) if role in engines
+        engines[role].facts.working_size
+        for role in (Role.SEGMENTER, Role.TRACKER)
+        if role in engines
     ]
     return max(sizes, default=0)

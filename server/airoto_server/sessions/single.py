@@ -78,7 +78,12 @@ def segment_frame(
     with Prompting.opened(workshop, shot, _click(workshop, cancel)) as prompting:
         found = {
             object_id: [
-                _found_mask(mask_to_plate(one.mask, shot.working, shot.window, shot.scale), one.score, shot, workshop.spool)
+                _found_mask(
+                    mask_to_plate(one.mask, shot.working, shot.window, shot.scale),
+                    one.score,
+                    shot,
+                    workshop.spool,
+                )
                 for one in prompting.candidates(object_id, prompt)
             ]
             for object_id, prompt in prompted

@@ -17,6 +17,7 @@ from airoto_server.transport.decoder import Decoder
 from airoto_server.transport.roots import Roots
 from airoto_server.transport.scratch import Scratch
 from airoto_server.transport.spool import Spool
+from airoto_server.weights.store import WeightStore
 
 # What results depend on, for provenance and `airoto info`.
 LIBRARIES = ("numpy", "opencv-python-headless", "opencolorio", "OpenImageIO", "pymatting", "torch")
@@ -57,7 +58,7 @@ class Workshop:
         self.folder = self._scratch.folder
         self.roots = Roots(settings.roots)
         self.lane = Lane(settings.device)
-        self.residency = Residency(settings.device)
+        self.residency = Residency(settings.device, checkpoints=WeightStore.from_environment())
         self.embeddings = Embeddings(settings.embedding_bytes)
         self.spool = Spool(self.folder / "spool", max_bytes=settings.spool_bytes)
         self.contents = ContentIds()

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from airoto.errors import AIRotoError, FrameUnreadableError, InternalError
-
 from airoto_server.ops.imagefile import MAX_PIXELS, FileInfo, Frame, MaskImage
 from airoto_server.ops.matte_file import MatteInfo
 from airoto_server.ops.moviefile_info import MovieInfo

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from airoto.errors import AIRotoError, FrameUnreadableError, OutOfSpaceError
-
 from airoto_server.ops import imagefile, matte_file
 from airoto_server.transport.decoder_messages import Request, Result, error_reply, reply_with
 

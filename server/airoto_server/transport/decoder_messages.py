@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from airoto.errors import AIRotoError, FrameUnreadableError, InternalError, all_kinds
 
+from airoto.errors import AIRotoError, FrameUnreadableError, InternalError, all_kinds
 from airoto_server.ops.geometry import Window
 from airoto_server.ops.imagefile import FileInfo, Frame, MaskImage
 from airoto_server.ops.matte_file import MatteInfo

@@ -10,7 +10,6 @@ from pathlib import Path
 from airoto.errors import AIRotoError, FrameUnreadableError, OutputError, OutputExistsError
 from airoto.sequence import Pattern, compress_frames
 from airoto.wire import messages as pb
-
 from airoto_server.ops.matte_file import SUFFIXES, Compression, Matte, write_matte
 from airoto_server.ops.matte_file_atomic import TEMPORARY_PREFIX, output_error, try_to_write
 from airoto_server.transport.decoder import Decoder

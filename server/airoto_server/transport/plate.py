@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+
 from airoto.errors import (
     AIRotoError,
     FrameMismatchError,
@@ -15,7 +16,6 @@ from airoto.errors import (
 )
 from airoto.sequence import compress_frames
 from airoto.wire import messages as pb
-
 from airoto_server.ops.imagefile import Frame, finite
 from airoto_server.transport import plate_probe
 from airoto_server.transport.content import ContentIds, combined

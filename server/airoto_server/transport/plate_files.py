@@ -10,7 +10,6 @@ from pathlib import Path
 from airoto.errors import HandleUnknownError
 from airoto.sequence import Pattern
 from airoto.wire import messages as pb
-
 from airoto_server.ops.geometry import Format
 from airoto_server.transport.decoder import Decoder
 from airoto_server.transport.roots import Roots

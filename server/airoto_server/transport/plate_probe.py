@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+
 from airoto.errors import FrameMismatchError, FrameMissingError
 from airoto.sequence import compress_frames
-
 from airoto_server.ops.geometry import Format, Window, scale_window
 from airoto_server.transport.plate_files import PlateFiles
 

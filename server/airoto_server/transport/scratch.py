@@ -32,8 +32,11 @@ class Scratch:
         base.mkdir(parents=True, exist_ok=True)
         remove_abandoned(base)
         self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
-        self._lock = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        # Nobody may see the lock's file before it is locked.
+        new = self.folder / f"{_LOCK}.new"
+        self._lock = os.open(new, os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
+        new.rename(self.folder / _LOCK)
 
     def __enter__(self) -> Scratch:
         return self

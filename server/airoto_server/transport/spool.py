@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
 from airoto.errors import HandleUnknownError, OutOfSpaceError, TooLargeError
 from airoto.wire import messages as pb
 from airoto.wire.chunks import Collector
-
 from airoto_server.ops.geometry import Window
 
 Array = npt.NDArray[np.float16] | npt.NDArray[np.float32]
@@ -229,9 +229,8 @@ class Spool:
             return self.keep(path, data.nbytes, digest, name=name, plane=plane)
         except BaseException:
             path.unlink(missing_ok=True)
-            raise
-        finally:
             self.unreserve(data.nbytes)
+            raise
 
     def reserve(self, size: int) -> None:
         """Set bytes aside for content that is about to arrive.
@@ -253,14 +252,15 @@ class Spool:
             self._reserved += size
 
     def unreserve(self, size: int) -> None:
-        """Give back what `reserve` set aside, once the content is kept or given up."""
+        """Give back what `reserve` set aside for content that does not come."""
         with self._lock:
             self._reserved -= size
 
     def keep(self, path: Path, size: int, sha256: str, *, name: str, plane: Plane | None) -> Item:
-        """Make a finished file of the spool's folder known under a new handle."""
+        """Make a finished file, whose room is reserved, known under a new handle."""
         item = Item(secrets.token_hex(16), path, size, sha256, name, plane)
         with self._lock:
+            self._reserved -= size
             self._items[item.handle] = item
             self._touched[item.handle] = time.monotonic()
         return item
@@ -319,7 +319,7 @@ class Receiver:
         plane = Plane.of(header.raw) if raw else None
         name = "" if raw else header.encoded.name
         item = self._spool.keep(self._path, header.size, header.sha256, name=name, plane=plane)
-        self._finished = True
+        self._finished, self._reserved = True, 0
         return item
 
     def abandon(self) -> None:

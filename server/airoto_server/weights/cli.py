@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from airoto.errors import AIRotoError
-from airoto_client.exit_codes import ExitCode, exit_code_of
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -23,6 +21,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from airoto.errors import AIRotoError
+from airoto_client.exit_codes import ExitCode, exit_code_of
 from airoto_server.weights.fetch import fetch, mirrors_from_environment
 from airoto_server.weights.importing import import_weights, lock
 from airoto_server.weights.store import CheckpointStatus, State, WeightStore

@@ -22,7 +22,6 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from airoto.errors import OutOfSpaceError, OutputError
-
 from airoto_server.weights.manifest import is_allowed_url
 
 CHUNK = 1 << 18
@@ -143,7 +142,7 @@ def _copy(
     progress(done, total)
     while True:
         try:
-            piece = response.read(CHUNK)
+            piece = response.read1(CHUNK)
         except (OSError, http.client.HTTPException) as exc:
             raise TransferError(f"broke off after {done:,} bytes ({_why(exc)})") from exc
         if not piece:

@@ -14,7 +14,6 @@ from airoto.errors import (
     OutputError,
     ServerUnreachableError,
 )
-
 from airoto_server.weights.download import (
     ContentError,
     Transfer,

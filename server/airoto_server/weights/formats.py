@@ -10,7 +10,6 @@ import json
 from pathlib import Path
 
 from airoto.errors import EngineUnavailableError
-
 from airoto_server.engines.torch_checkpoint import read_state
 from airoto_server.weights.manifest import Form, WeightFile
 

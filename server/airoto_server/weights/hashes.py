@@ -12,6 +12,7 @@ import json
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 CHUNK = 1 << 20
@@ -114,4 +115,5 @@ def _write(path: Path, content: dict[str, list[int | str]]) -> None:
         temporary.replace(path)
     except OSError:
         # A cache that cannot be written is no reason to refuse work.
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import IO
 
 from airoto.errors import BadRequestError, EngineUnavailableError, OutOfSpaceError, OutputError
-
 from airoto_server.weights.download import part_of
 from airoto_server.weights.fetch import install
 from airoto_server.weights.formats import inspect

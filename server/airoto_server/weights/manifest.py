@@ -7,13 +7,13 @@ no hash or a file name with a folder in it refuses the manifest as a whole, with
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-import tomllib
 from airoto.errors import BadRequestError, EngineUnavailableError, Violation
 
 SCHEMA = 1

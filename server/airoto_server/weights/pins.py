@@ -10,6 +10,7 @@ import datetime
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -38,7 +39,7 @@ class Pin:
     @classmethod
     def of(cls, sha256: str, size: int, origin: str) -> Pin:
         """A pin recorded now."""
-        now = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+        now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
         return cls(sha256, size, origin, now.isoformat())
 
 
@@ -79,7 +80,8 @@ def record_pins(path: Path, pins: Mapping[str, Pin]) -> None:
         temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
         temporary.replace(path)
     except OSError as exc:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise OutputError(
             f"the lock of the weights cannot be written: {path} ({exc.strerror})", path=str(path)
         ) from exc

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airoto.errors import EngineUnavailableError, OutputError
-
 from airoto_server.weights.hashes import HashMemory, default_memory
 from airoto_server.weights.manifest import (
     Checkpoint,

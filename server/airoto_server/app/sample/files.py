@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import OpenImageIO as oiio
+
 from airoto.errors import OutOfSpaceError, OutputError
 
 # Primaries and white of ACEScg (AP1), as EXR's `chromaticities` attribute has them.

@@ -10,8 +10,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-from airoto.wire import recipe as recipes
 
+from airoto.wire import recipe as recipes
 from airoto_server.app.sample import ball, files, frame, rig
 from airoto_server.app.sample.motion import FRAME_RATE, SHUTTER, camera
 from airoto_server.app.sample.record import (
@@ -175,19 +175,23 @@ def _write_frame(
 
 def _write_recipe(root: Path, p: Parameters) -> None:
     seconds = 0.5 * SHUTTER / FRAME_RATE
-    clicks = [("hero", "#ff9a3c", rig.click(seconds))]
+    hero = rig.clicks(seconds)
+    clicks: list[tuple[str, str, tuple[tuple[float, float], ...]]] = [("hero", "#ff9a3c", hero)]
     if p.objects == 2:
         eye = camera(seconds)
         at = (ball.place(seconds) - eye[0], rig.GROUND + ball.RADIUS * 0.94 - eye[1])
-        clicks.append(("ball", "#3cb4ff", at))
+        clicks.append(("ball", "#3cb4ff", (at,)))
     objects: list[dict[str, Any]] = []
-    for number, (name, colour, (x, y)) in enumerate(clicks, start=1):
-        point = {
-            "x": round(p.width / 2 + x * p.height, 1),
-            "y": round(p.height / 2 - y * p.height, 1),
-            "label": "POINT_LABEL_POSITIVE",
-        }
-        prompt = {"frame": p.first, "points": [point]}
+    for number, (name, colour, places) in enumerate(clicks, start=1):
+        points = [
+            {
+                "x": round(p.width / 2 + x * p.height, 1),
+                "y": round(p.height / 2 - y * p.height, 1),
+                "label": "POINT_LABEL_POSITIVE",
+            }
+            for x, y in places
+        ]
+        prompt = {"frame": p.first, "points": points}
         objects.append({"id": number, "name": name, "colour": colour, "prompts": [prompt]})
     document = {
         "version": recipes.VERSION,

@@ -7,11 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from airoto.errors import BadRequestError
-
 from airoto_server.app.sample import files
 
 # Changes whenever the clip's pixels or files do.
-VERSION = 1
+VERSION = 2
 MARKER = ".airoto-sample.json"
 
 

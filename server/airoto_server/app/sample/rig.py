@@ -157,8 +157,12 @@ def cloud(creature: Creature, opened: float, closed: float) -> Cloud:
     return shaded((fur, fur_later), (skin, skin_later), cores, creature.detail)
 
 
-def click(seconds: float) -> tuple[float, float]:
-    """A point on the hero's breast, in units of the frame's height from the picture's centre."""
-    matrix, offset = joints(pose(seconds), camera(seconds)).body
-    x, y, _ = matrix @ np.array([0.0, -0.01, 0.14], np.float32) + offset
-    return float(x), float(y)
+def clicks(seconds: float) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Points on the hero's breast and crest, which differ so much in colour that one click
+    cannot mean both. In units of the frame's height from the picture's centre.
+    """
+    joined = joints(pose(seconds), camera(seconds))
+    parts = ((joined.body, (0.0, -0.01, 0.14)), (joined.head, (0.05, 0.331, -0.03)))
+    points = [matrix @ np.array(place, np.float32) + offset for (matrix, offset), place in parts]
+    (x, y, _), (crest_x, crest_y, _) = points
+    return (float(x), float(y)), (float(crest_x), float(crest_y))

@@ -11,7 +11,7 @@ Bins = npt.NDArray[np.int32]
 
 # Bins over CIE Lab: lightness 0 to 100, a and b -64 to 64 (beyond is clipped).
 _SIDES = (20, 32, 32)
-_CELLS = _SIDES[0] * _SIDES[1] * _SIDES[2]
+CELLS = _SIDES[0] * _SIDES[1] * _SIDES[2]
 # Share of what running counts keep per update.
 _DECAY = 0.9
 # Log-ratios beyond this are not believed.
@@ -38,13 +38,11 @@ class ColourModel:
     """
 
     def __init__(self) -> None:
-        self._keyframes = np.zeros((2, _CELLS), np.float64)
-        self._running = np.zeros((2, _CELLS), np.float64)
-        self._log_ratio = np.zeros(_CELLS, np.float32)
+        self._keyframes = np.zeros((2, CELLS), np.float64)
+        self._running = np.zeros((2, CELLS), np.float64)
+        self._log_ratio = np.zeros(CELLS, np.float32)
 
-    def learn(
-        self, bins: Bins, inside: Plane, outside: Plane, *, keyframe: bool
-    ) -> None:
+    def learn(self, bins: Bins, inside: Plane, outside: Plane, *, keyframe: bool) -> None:
         """Add one frame.
 
         Args:
@@ -60,7 +58,7 @@ class ColourModel:
             self._running = self._running * _DECAY + counts
         known = _shares(self._keyframes) + 0.5 * _shares(self._running)
         smooth = np.stack([_spread(share) for share in known])
-        floor = 1.0 / _CELLS
+        floor = 1.0 / CELLS
         ratio = np.log(smooth[0] + floor) - np.log(smooth[1] + floor)
         self._log_ratio = np.clip(ratio, -LIMIT, LIMIT).astype(np.float32)
 
@@ -68,17 +66,24 @@ class ColourModel:
         """Log of object over surroundings, (H, W) float32, within +-`LIMIT`."""
         return self._log_ratio[bins]
 
+    def smooth_log_ratio(self, bins: Bins, sigma: float) -> Plane:
+        """The same, blurred by a Gaussian of `sigma` pixels against noise."""
+        blurred = cv2.GaussianBlur(self._log_ratio[bins], (0, 0), sigma)
+        return np.asarray(blurred, np.float32).reshape(bins.shape)
+
     def memory_bytes(self) -> int:
         """Memory held, in bytes."""
         return self._keyframes.nbytes + self._running.nbytes + self._log_ratio.nbytes
 
 
 def _histogram(bins: Bins, weights: Plane) -> npt.NDArray[np.float64]:
-    return np.bincount(bins.ravel(), weights.ravel(), minlength=_CELLS)
+    counts = np.bincount(bins.ravel(), weights.ravel(), minlength=CELLS)
+    return counts.astype(np.float64, copy=False)
 
 
 def _shares(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
+    shares: npt.NDArray[np.float64] = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    return shares
 
 
 def _spread(share: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -35,8 +35,9 @@ class Motion:
 
 def grey_of(picture: npt.NDArray[np.float32]) -> Grey:
     """8-bit luma of a display-referred picture, the input of the flow."""
-    luma = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    return np.clip(luma * 255.0 + 0.5, 0, 255).astype(np.uint8)
+    luma = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.float32)
+    grey: Grey = np.clip(luma * 255.0 + 0.5, 0, 255).astype(np.uint8)
+    return grey
 
 
 def dense_flow(source: Grey, target: Grey) -> npt.NDArray[np.float32]:
@@ -52,7 +53,7 @@ def dense_flow(source: Grey, target: Grey) -> npt.NDArray[np.float32]:
         )
     # A new object each time: DIS keeps buffers and is not safe to share between threads.
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    flow = search.calc(source, target, None)
+    flow = search.calc(source, target, np.zeros((*source.shape, 2), np.float32))
     return np.ascontiguousarray(flow[:height, :width], np.float32)
 
 
@@ -74,7 +75,7 @@ def warp(
     height, width = plane.shape[:2]
     columns = np.arange(width, dtype=np.float32)[None, :]
     rows = np.arange(height, dtype=np.float32)[:, None]
-    warped: npt.NDArray[np.float32] = cv2.remap(
+    warped = cv2.remap(
         plane,
         to_previous[..., 0] + columns,
         to_previous[..., 1] + rows,
@@ -82,4 +83,4 @@ def warp(
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=(outside,) * 4,
     )
-    return warped.reshape(plane.shape)
+    return np.asarray(warped, np.float32).reshape(plane.shape)

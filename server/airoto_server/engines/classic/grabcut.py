@@ -29,7 +29,7 @@ def refine(
         iterations: rounds of fitting colours and cutting.
         seed: of OpenCV's k-means, on the calling thread.
     """
-    inside = (labels == FOREGROUND) | (labels == MAYBE_FOREGROUND)
+    inside = np.isin(labels, (FOREGROUND, MAYBE_FOREGROUND))
     rows, columns = _region(labels != BACKGROUND)
     region = labels[rows, columns].copy()
     wanted = inside[rows, columns]
@@ -39,7 +39,7 @@ def refine(
     cv2.grabCut(
         np.ascontiguousarray(picture[rows, columns]),
         region,
-        None,
+        (0, 0, 0, 0),  # a box; not looked at in this mode
         np.zeros((1, 65)),
         np.zeros((1, 65)),
         iterations,

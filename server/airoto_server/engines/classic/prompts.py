@@ -1,4 +1,4 @@
-"""Prompts in the terms of a smaller picture, and what of them is refused."""
+"""Prompts as pixels, and what of them is refused."""
 
 from __future__ import annotations
 
@@ -30,48 +30,34 @@ def check_prompts(prompts: Prompts, shape: tuple[int, int]) -> None:
         raise EngineError("a point has a coordinate that is no number")
     if prompts.mask is not None:
         check_plane("mask", prompts.mask, shape)
-    if prompts.box is not None and box_pixels(prompts.box, shape, 1.0) is None:
+    if prompts.box is not None and box_pixels(prompts.box, shape) is None:
         raise EngineError(
             f"the box {prompts.box} does not meet the picture (0, 0, {shape[1]}, {shape[0]})"
         )
-    positive = point_pixels(prompts, shape, 1.0, wanted=True)
+    positive = point_pixels(prompts, shape, wanted=True)
     if prompts.box is None and prompts.mask is None and len(positive) == 0:
-        raise EngineError(
-            "prompts need a positive point inside the picture, a box or a mask"
-        )
+        raise EngineError("prompts need a positive point inside the picture, a box or a mask")
 
 
-def point_pixels(
-    prompts: Prompts, shape: tuple[int, int], scale: float, *, wanted: bool
-) -> Pixels:
-    """Rows and columns (N, 2) of the positive (or negative) points.
+def point_pixels(prompts: Prompts, shape: tuple[int, int], *, wanted: bool) -> Pixels:
+    """Rows and columns (N, 2) of the positive (or negative) points in a picture of (H, W).
 
     Points outside the picture belong to no pixel and are left out.
-
-    Args:
-        shape: (H, W) of the picture whose pixels are meant.
-        scale: its size over that of the picture that the points are in.
     """
-    chosen = prompts.points[prompts.labels == wanted].astype(np.float64) * scale
-    pixels: Pixels = np.floor(chosen[:, ::-1]).astype(np.intp)
+    pixels: Pixels = np.floor(prompts.points[prompts.labels == wanted, ::-1]).astype(np.intp)
     inside = ((pixels >= 0) & (pixels < np.array(shape))).all(axis=1)
     return pixels[inside]
 
 
-def box_pixels(
-    box: tuple[float, float, float, float], shape: tuple[int, int], scale: float
-) -> Box | None:
+def box_pixels(box: tuple[float, float, float, float], shape: tuple[int, int]) -> Box | None:
     """First column and row, and those after the last, of the pixels that a box touches.
 
-    None if the box lies outside the picture, is empty, or is no box.
+    None if the box lies outside a picture of (H, W), is empty, or is no box.
     """
-    if not np.isfinite(box).all():
+    if not np.isfinite(box).all() or box[0] >= box[2] or box[1] >= box[3]:
         return None
-    x_min, y_min, x_max, y_max = (float(edge) * scale for edge in box)
-    if x_min >= x_max or y_min >= y_max:
-        return None
-    left, top = max(0, int(np.floor(x_min))), max(0, int(np.floor(y_min)))
-    right, bottom = min(shape[1], int(np.ceil(x_max))), min(shape[0], int(np.ceil(y_max)))
+    left, top = max(0, int(np.floor(box[0]))), max(0, int(np.floor(box[1])))
+    right, bottom = min(shape[1], int(np.ceil(box[2]))), min(shape[0], int(np.ceil(box[3])))
     if left >= right or top >= bottom:
         return None
     return left, top, right, bottom

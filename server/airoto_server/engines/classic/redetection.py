@@ -53,4 +53,5 @@ def find_again(
     if score[y, x] < _LIKENESS * own_score or own_score <= 0:
         return None
     near = np.hypot(columns + centre[0] - x, rows + centre[1] - y) <= side
-    return near & (log_ratio > 0)
+    again: Bool = near & (log_ratio > 0)
+    return again

@@ -26,14 +26,33 @@ def signed_distance(inside: Bool) -> Plane:
 
 
 def keep_connected(inside: Bool, anchor: Bool, least_overlap: float) -> Bool:
-    """The connected parts of `inside` of which at least that share lies on `anchor`."""
+    """The connected parts of `inside` that meet `anchor` with at least that share of them."""
     count, part_of, stats, _ = cv2.connectedComponentsWithStats(
         inside.astype(np.uint8), connectivity=8
     )
     anchored = np.bincount(part_of.ravel(), anchor.ravel(), minlength=count)
-    kept = anchored >= least_overlap * stats[:, cv2.CC_STAT_AREA]
+    kept = (anchored > 0) & (anchored >= least_overlap * stats[:, cv2.CC_STAT_AREA])
     kept[0] = False
     result: Bool = kept[part_of]
+    return result
+
+
+def fill_holes(inside: Bool, open_at: npt.NDArray[np.intp], largest: float) -> Bool:
+    """`inside` with its holes closed.
+
+    Args:
+        open_at: rows and columns (N, 2) of pixels whose holes stay open.
+        largest: share of the area of `inside` above which a hole is meant.
+    """
+    _, part_of, stats, _ = cv2.connectedComponentsWithStats(
+        (~inside).astype(np.uint8), connectivity=4
+    )
+    closed = stats[:, cv2.CC_STAT_AREA] <= largest * np.count_nonzero(inside)
+    for rim in (part_of[0], part_of[-1], part_of[:, 0], part_of[:, -1]):
+        closed[rim] = False
+    closed[part_of[open_at[:, 0], open_at[:, 1]]] = False
+    closed[0] = False
+    result: Bool = inside | closed[part_of]
     return result
 
 

@@ -1,0 +1,142 @@
+"""Where a node keeps its files: tokens, one folder a node and script, one a result.
+
+Standard library only, no Nuke. The folder of a node is made from its own id, which is drawn when
+the node is made and drawn again when it is copied, and from its script's name; so copies and
+same-named nodes of two scripts never share a folder by accident. Inside it every result
+has a folder named by its key, so that nothing finished is ever written over.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from airoto.errors import BadRequestError
+
+DEFAULT = "{script_dir}/airoto/{script}/{node}"
+TOKENS = ("script_dir", "script", "node", "home", "temp", "user")
+_TOKEN = re.compile(r"\{([a-z_]*)\}")
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
+_PADDING = "%04d"
+
+
+def new_node_id() -> str:
+    """An id for a new node: 8 hex digits."""
+    return secrets.token_hex(4)
+
+
+@dataclass(frozen=True)
+class NodePlace:
+    """What a node's folder depends on.
+
+    Attributes:
+        script: path of the saved script, or empty.
+        node: full name of the node (`Group1.AIRoto1`).
+        node_id: from `new_node_id`.
+        relative: write paths under the script's folder relative to it.
+    """
+
+    script: str
+    node: str
+    node_id: str
+    home: str
+    temp: str
+    user: str = "artist"
+    relative: bool = True
+
+    def folder(self, template: str) -> str:
+        """The node's folder, absolute, with forward slashes.
+
+        Args:
+            template: the artist's, with tokens; empty is `DEFAULT`.
+
+        Raises:
+            BadRequestError: an unknown token, or one that needs a saved script.
+        """
+        template = template.strip() or DEFAULT
+        values = self._values()
+
+        def filled(match: re.Match[str]) -> str:
+            name = match[1]
+            if name not in values:
+                known = ", ".join(f"{{{token}}}" for token in TOKENS)
+                raise BadRequestError(f"the cache folder has a token {match[0]}; known: {known}")
+            if not values[name]:
+                raise BadRequestError(
+                    f"the cache folder uses {match[0]}, and the script was never saved",
+                    hint="save the script, or set a cache folder without that token",
+                )
+            return values[name]
+
+        folder = _TOKEN.sub(filled, template).replace("\\", "/")
+        if not os.path.isabs(folder):
+            if not self.script:
+                raise BadRequestError(
+                    f"the cache folder {folder} is relative, and the script was never saved",
+                    hint="save the script first",
+                )
+            folder = f"{values['script_dir']}/{folder}"
+        # A template without {node} would put all nodes into one folder.
+        if self.node_id not in folder:
+            folder = f"{folder.rstrip('/')}/{values['node']}"
+        return os.path.normpath(folder).replace("\\", "/")
+
+    def shown(self, path: str) -> str:
+        """How a path is written into the script: relative to it, where it lies below it."""
+        base = os.path.dirname(self.script).replace("\\", "/")
+        if self.relative and base and path.startswith(f"{base}/"):
+            return path[len(base) + 1 :]
+        return path
+
+    def _values(self) -> Mapping[str, str]:
+        name, _ = os.path.splitext(os.path.basename(self.script))
+        return {
+            "script_dir": os.path.dirname(self.script).replace("\\", "/"),
+            "script": _safe(name),
+            "node": f"{_safe(self.node)}_{self.node_id}",
+            "home": self.home,
+            "temp": self.temp,
+            "user": _safe(self.user),
+        }
+
+
+def result_pattern(folder: str, key: str) -> str:
+    """The files of one result."""
+    return f"{folder}/mattes/{key}/matte.{_PADDING}.exr"
+
+
+def manifest_path(folder: str, key: str) -> str:
+    """What is known of one result."""
+    return f"{folder}/mattes/{key}/result.json"
+
+
+def plate_pattern(folder: str, identity: str) -> str:
+    """The files of a plate that the node renders for itself."""
+    return f"{folder}/plate/{identity}/plate.{_PADDING}.exr"
+
+
+def mask_pattern(folder: str, identity: str) -> str:
+    """The files of a mask input that the node renders for itself."""
+    return f"{folder}/mask/{identity}/mask.{_PADDING}.exr"
+
+
+def candidate_path(folder: str, key: str, frame: int, object_id: int, number: int) -> str:
+    """One candidate mask of a segmented frame."""
+    return f"{folder}/candidates/{key}/mask.{frame}.{object_id}.{number}.exr"
+
+
+def locked_path(folder: str, key: str, frame: int) -> str:
+    """An approved frame, kept aside."""
+    return f"{folder}/locked/{key}/matte.{frame:04d}.exr"
+
+
+def frame_path(pattern: str, frame: int) -> str:
+    """One file of a pattern of ours."""
+    return pattern.replace(_PADDING, f"{frame:04d}")
+
+
+def _safe(name: str) -> str:
+    return _UNSAFE.sub("_", name).strip("_") or "_"

@@ -1,0 +1,290 @@
+"""Nuke: the one module that imports `nuke`. Everything else asks here or is handed nodes.
+
+What differs between windows and terminal mode (`nuke -t`, `-x`) is decided here: dialogues raise
+there ("Invalid function call in non-gui mode"), and there is no event loop to defer to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from typing import Any, Callable, Optional
+
+import nuke
+
+from airoto_nuke.geometry import Canvas
+
+Node = Any
+
+
+def is_gui() -> bool:
+    """Whether there are windows."""
+    return bool(nuke.GUI)
+
+
+def frame() -> int:
+    """The current frame."""
+    return int(nuke.frame())
+
+
+def go_to(number: int) -> None:
+    """Make a frame the current one."""
+    nuke.frame(int(number))
+
+
+def tell(text: str) -> None:
+    """Tell the artist: a box, or a line in terminal mode."""
+    if is_gui():
+        nuke.message(text)
+    else:
+        nuke.tprint(text)
+
+
+def log(text: str) -> None:
+    """A line in the terminal."""
+    nuke.tprint(text)
+
+
+def ask(question: str, default: str = "") -> Optional[str]:
+    """A line of text from the artist; None where they cancel, or nobody can be asked."""
+    if not is_gui():
+        return None
+    answer = nuke.getInput(question, default)
+    return None if answer is None else str(answer)
+
+
+def defer(call: Callable[[], None]) -> None:
+    """Call something once the running callback is over.
+
+    A button's script counts as an execution, and rendering inside it fails with "I'm already
+    executing something else". In terminal mode nothing comes after the script, so it runs now.
+    """
+    if not is_gui():
+        call()
+        return
+    import nukescripts.utils
+
+    nukescripts.utils.executeDeferred(call)
+
+
+def post(call: Callable[[], None]) -> None:
+    """From a worker thread: let the main thread call something soon. Never waits."""
+    nuke.executeInMainThread(call)
+
+
+@contextlib.contextmanager
+def undo_group(name: str) -> Iterator[None]:
+    """One step for the artist to undo."""
+    nuke.Undo.begin(name)
+    try:
+        yield
+    finally:
+        nuke.Undo.end()
+
+
+@contextlib.contextmanager
+def no_undo() -> Iterator[None]:
+    """What follows is not the artist's doing: no undo step, and the script is as saved as before."""
+    modified = nuke.modified()
+    nuke.Undo.disable()
+    try:
+        yield
+    finally:
+        nuke.Undo.enable()
+        if not modified:
+            nuke.modified(False)
+
+
+# ---- the script ---------------------------------------------------------------------
+
+
+def root() -> Node:
+    """The script's root."""
+    return nuke.root()
+
+
+def script_path() -> str:
+    """Path of the script, with forward slashes; empty if it was never saved."""
+    name = str(nuke.root()["name"].value())
+    return os.path.abspath(name).replace("\\", "/") if name else ""
+
+
+def views() -> tuple[str, ...]:
+    """Names of the script's views."""
+    return tuple(nuke.views())
+
+
+def project_folder() -> str:
+    """What relative paths count from: the project directory, else the current folder."""
+    knob = nuke.root().knob("project_directory")
+    text = str(knob.value()).strip() if knob is not None else ""
+    if "[" in text:  # the usual expression for the script's own folder
+        return os.path.dirname(script_path())
+    return text or os.getcwd()
+
+
+def user_folders() -> dict[str, str]:
+    """Values of the cache folder's tokens that do not depend on the script."""
+    return {
+        "home": os.path.expanduser("~").replace("\\", "/"),
+        "temp": tempfile.gettempdir().replace("\\", "/"),
+        "user": getpass.getuser(),
+    }
+
+
+def all_nodes() -> list[Node]:
+    """Every node of the script, inside Groups too."""
+    return list(nuke.allNodes(group=nuke.root(), recurseGroups=True))
+
+
+def selected() -> list[Node]:
+    """The selected nodes of the open group."""
+    return list(nuke.selectedNodes())
+
+
+def read_text(text: str) -> None:
+    """Execute a script's text in the open group."""
+    nuke.scriptReadText(text)
+
+
+def ensure_layer(name: str) -> None:
+    """Make a layer with an alpha channel known, if it is not."""
+    if name not in nuke.layers():
+        nuke.Layer(name, [f"{name}.alpha"])
+
+
+def create(class_name: str, group: Node, **knobs: Any) -> Node:
+    """A node inside a Group, without a panel and without the selection's wiring."""
+    with group:
+        return getattr(nuke.nodes, class_name)(**knobs)
+
+
+def delete(node: Node) -> None:
+    """Delete a node."""
+    nuke.delete(node)
+
+
+def upstream(nodes: Sequence[Node]) -> list[Node]:
+    """What nodes need directly, through inputs and expressions."""
+    return list(nuke.dependencies(list(nodes), nuke.INPUTS | nuke.HIDDEN_INPUTS | nuke.EXPRESSIONS))
+
+
+# ---- pixels -------------------------------------------------------------------------
+
+
+def execute(node: Node, number: int, view: str) -> None:
+    """Render one frame of a Write."""
+    nuke.execute(node, number, number, 1, [view])
+
+
+@contextlib.contextmanager
+def full_size() -> Iterator[None]:
+    """Full-size pictures for a while."""
+    knob = nuke.root()["proxy"]
+    before = bool(knob.value())
+    if before:
+        with no_undo():
+            knob.setValue(False)
+    try:
+        yield
+    finally:
+        if before:
+            with no_undo():
+                knob.setValue(True)
+
+
+def proxy_is_on() -> bool:
+    """Whether the script shows proxies."""
+    return bool(nuke.root()["proxy"].value())
+
+
+def canvas(node: Node) -> Canvas:
+    """A node's full-size format: `format()`, since `width()` and `height()` follow the proxy."""
+    found = node.format()
+    return Canvas(int(found.width()), int(found.height()), float(found.pixelAspect()) or 1.0)
+
+
+def frame_range(node: Node) -> tuple[int, int]:
+    """First and last frame of a node."""
+    found = node.frameRange()
+    return int(found.first()), int(found.last())
+
+
+def viewer_sample() -> Optional[Sequence[float]]:
+    """The viewer's `colour_sample_bbox`; None where there is no viewer."""
+    viewer = nuke.activeViewer()
+    if viewer is None:
+        return None
+    return tuple(float(value) for value in viewer.node()["colour_sample_bbox"].value())
+
+
+class Progress:
+    """A progress bar with Cancel; lines in terminal mode.
+
+    The bar goes away with the last reference to it, so `close` drops it.
+    """
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._task = nuke.ProgressTask(title) if is_gui() else None
+
+    def show(self, fraction: float, text: str) -> None:
+        """How far it is, 0 to 1, and what is done now."""
+        if self._task is None:
+            log(f"{self._title}: {text}")
+            return
+        self._task.setMessage(text)
+        self._task.setProgress(int(100 * max(0.0, min(1.0, fraction))))
+
+    def is_cancelled(self) -> bool:
+        """Whether Cancel was pressed."""
+        return self._task is not None and bool(self._task.isCancelled())
+
+    def close(self) -> None:
+        """Take it away."""
+        self._task = None
+
+
+# ---- callbacks and menus --------------------------------------------------------------
+
+
+def this_node() -> Node:
+    """The node whose callback runs."""
+    return nuke.thisNode()
+
+
+def on_before_render(call: Callable[[], None]) -> None:
+    """Before a Write renders; what it raises stops the render."""
+    nuke.addBeforeRender(call)
+
+
+def on_before_frame(call: Callable[[], None]) -> None:
+    """Before each frame of a Write; what it raises stops the render."""
+    nuke.addBeforeFrameRender(call)
+
+
+def on_update_ui(call: Callable[[], None]) -> None:
+    """When a frame or anything else has changed, for every Group."""
+    nuke.addUpdateUI(call, nodeClass="Group")
+
+
+def nodes_menu() -> Node:
+    """The Nodes toolbar."""
+    return nuke.menu("Nodes")
+
+
+def clipboard() -> Any:
+    """Qt's clipboard; None where there is no Qt (terminal mode, or neither PySide)."""
+    if not is_gui():
+        return None
+    for name in ("PySide6", "PySide2"):
+        with contextlib.suppress(ImportError):
+            widgets = __import__(f"{name}.QtWidgets", fromlist=["QApplication"])
+            application = widgets.QApplication.instance()
+            return None if application is None else application.clipboard()
+    return None
+
+

@@ -1,0 +1,288 @@
+"""Our nodes in the graph: made, read, and kept in step with their state.
+
+`refresh` is the one place where knobs that are derived from the state are written: object list,
+handles, status, which result the inner Reads show. It makes no undo step and no network call.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Optional
+
+from airoto.errors import AIRotoError, BadRequestError
+
+from airoto_nuke import cache_paths, host, panel, plates, recipe_form, staleness, templates
+from airoto_nuke import state as states
+from airoto_nuke.cache_paths import NodePlace
+from airoto_nuke.knobs import KnobType, NodeKind, all_knobs
+from airoto_nuke.recipe_form import SETTINGS, Settings
+from airoto_nuke.state import State
+
+Node = Any
+GIZMOS = Path(__file__).resolve().parents[1] / "gizmos"
+_UNSET = ("", None)
+
+
+def create(kind: NodeKind) -> Node:
+    """A new node, as a Group, connected to the selected one."""
+    chosen = host.selected()
+    node_id = cache_paths.new_node_id()
+    text = (GIZMOS / templates.file_name(kind)).read_text()
+    for name in templates.layers(kind):
+        host.ensure_layer(name)
+    host.read_text(templates.expanded(text, f"{kind.value}1", node_id))
+    node = next(one for one in host.all_nodes() if id_of(one) == node_id)
+    if chosen:
+        node.setInput(0, chosen[0])
+        take_range(node)
+    refresh(node)
+    return node
+
+
+def kind_of(node: Node) -> Optional[NodeKind]:
+    """Which of our nodes it is; None for any other."""
+    knob = node.knob("airoto_kind")
+    if knob is None:
+        return None
+    return next((kind for kind in NodeKind if kind.value == knob.value()), None)
+
+
+def id_of(node: Node) -> str:
+    """A node's id, or empty."""
+    knob = node.knob("node_id")
+    return "" if knob is None else str(knob.value())
+
+
+def ours() -> list[Node]:
+    """All our nodes in the script."""
+    return [one for one in host.all_nodes() if kind_of(one) is not None]
+
+
+def migrate(node: Node) -> None:
+    """Bring a node that an older AIRoto saved up to date, and give a copy an id of its own.
+
+    Knobs that are missing are added with their defaults; nothing is removed or reset.
+
+    Raises:
+        BadRequestError: a newer AIRoto saved it.
+    """
+    kind = kind_of(node)
+    if kind is None:
+        return
+    states.load(str(value(node, "state", "")))
+    for spec in all_knobs(kind):
+        if node.knob(spec.name) is None and spec.type is not KnobType.TAB:
+            panel.add_knob(node, spec)
+    same = [one for one in ours() if id_of(one) == id_of(node)]
+    if not id_of(node) or len(same) > 1:
+        node["node_id"].setValue(cache_paths.new_node_id())
+
+
+def value(node: Node, name: str, default: Any = "") -> Any:
+    """A knob's value, or the default where the node has no such knob."""
+    knob = node.knob(name)
+    return default if knob is None else knob.value()
+
+
+def state_of(node: Node) -> State:
+    """What the artist has said.
+
+    Raises:
+        BadRequestError: it cannot be read.
+    """
+    return states.load(str(value(node, "state")))
+
+
+def edit(node: Node, what: str, new: State) -> None:
+    """Replace a node's state, as one step to undo; nothing happens where nothing changes."""
+    if new == state_of(node):
+        return
+    with host.undo_group(f"AIRoto: {what}"):
+        node["state"].setValue(states.dump(new))
+    refresh(node)
+
+
+def settings_of(node: Node) -> Settings:
+    """The knobs that the recipe depends on."""
+    values: dict[str, Any] = {}
+    for name in SETTINGS:
+        default = getattr(Settings, name)
+        found = value(node, name, default) if name != "name" else str(node.name())
+        values[name] = type(default)(found) if found not in _UNSET else default
+    return Settings(**values)
+
+
+def put_settings(node: Node, settings: Settings) -> None:
+    """Set the knobs that the recipe depends on, where the node has them."""
+    for name in SETTINGS:
+        knob = node.knob(name)
+        if name != "name" and knob is not None:
+            knob.setValue(getattr(settings, name))
+
+
+def take_range(node: Node) -> None:
+    """First and last from the plate, where there is one."""
+    source = node.input(0)
+    if source is not None and node.knob("first") is not None:
+        first, last = host.frame_range(source)
+        node["first"].setValue(first)
+        node["last"].setValue(last)
+
+
+def place_of(node: Node) -> NodePlace:
+    """What the node's folder depends on."""
+    return NodePlace(
+        script=host.script_path(),
+        node=str(node.fullName()),
+        node_id=id_of(node),
+        relative=bool(value(node, "relative_paths", True)),
+        **host.user_folders(),
+    )
+
+
+def folder_of(node: Node) -> str:
+    """The node's folder, absolute.
+
+    Raises:
+        BadRequestError: as `NodePlace.folder`.
+    """
+    return place_of(node).folder(str(value(node, "cache_folder")))
+
+
+def recipe_of(
+    node: Node, plate: plates.Plate, state: State, *, output: str = ""
+) -> dict[str, Any]:
+    """The node's recipe; the plate's path is the Read's, or the cache's where we render it.
+
+    Raises:
+        BadRequestError: something that the knobs say cannot be had.
+    """
+    settings = settings_of(node)
+    why = why_render(node, plate)
+    direct = not why
+    if direct and plate.read is not None:
+        path = plate.read.file
+    else:
+        path = cache_paths.plate_pattern(folder_of(node), plate.identity)
+    canvas = plate.canvas
+    fields = {
+        "path": path,
+        "format": {
+            "width": canvas.width,
+            "height": canvas.height,
+            "pixel_aspect": canvas.pixel_aspect,
+        },
+        "colour": {} if settings.colour_space else plates.colour_of(plate, direct=direct),
+    }
+    return recipe_form.to_recipe(state, settings, plate=fields, output=output)
+
+
+def why_render(node: Node, plate: plates.Plate) -> str:
+    """Why the node renders the plate itself; empty where the server may read the Read's files."""
+    from airoto_nuke.pixels import why_render as decide
+
+    settings = settings_of(node)
+    return decide(
+        plate.read,
+        settings.first,
+        settings.last,
+        always=bool(value(node, "always_render", False)),
+        view=str(value(node, "view_name")),
+    )
+
+
+def wanted_key(node: Node, plate: plates.Plate, state: State, *, extra: str = "") -> str:
+    """The key of the result that the node asks for now."""
+    recipe = recipe_of(node, plate, state, output="matte.%04d.exr")
+    return staleness.result_key(recipe, plate.identity + extra, state.locks)
+
+
+def shown_pattern(node: Node) -> str:
+    """The files of the result that the node shows, absolute; empty for none."""
+    if not value(node, "result_key"):
+        return ""
+    reader = node.node("Result")
+    path = "" if reader is None else str(reader["file"].value())
+    if path and not os.path.isabs(path):
+        path = f"{host.project_folder()}/{path}"
+    return path
+
+
+def shown_manifest(node: Node) -> Optional[staleness.Manifest]:
+    """What is known of the result that the node shows."""
+    pattern = shown_pattern(node)
+    if not pattern:
+        return None
+    return staleness.read_manifest(f"{os.path.dirname(pattern)}/result.json")
+
+
+def key_now(node: Node, state: State, *, fresh: bool = False) -> str:
+    """The key that the node's knobs, plate and guide ask for; empty where they ask for nothing
+    that can be made."""
+    from airoto_nuke import guides
+
+    try:
+        plate = plates.plate_of(node, fresh=fresh)
+        if kind_of(node) is NodeKind.ROTO:
+            return wanted_key(node, plate, state)
+        return guides.wanted_key(node, plate, fresh=fresh)
+    except AIRotoError:
+        return ""
+
+
+def refresh(node: Node, *, fresh: bool = False) -> None:
+    """Bring everything that is derived from the state in step with it."""
+    kind = kind_of(node)
+    if kind in (None, NodeKind.DETECT):
+        return
+    try:
+        state = state_of(node)
+    except BadRequestError as exc:
+        with host.no_undo():
+            panel.put(node, "status", exc.message)
+        return
+    with host.no_undo():
+        key = key_now(node, state, fresh=fresh)
+        if key and key != value(node, "result_key"):
+            _show_known(node, key)
+        manifest = shown_manifest(node)
+        stale = not key or key != value(node, "result_key")
+        panel.put(node, "stale", int(stale))
+        panel.put(node, "status", panel.status_text(node, stale, manifest, host.frame()))
+        if kind is NodeKind.ROTO:
+            panel.fill(node, state, manifest)
+
+
+def _show_known(node: Node, key: str) -> None:
+    """Show a result that was made before, as after an undo."""
+    try:
+        folder = folder_of(node)
+    except AIRotoError:
+        return
+    manifest = staleness.read_manifest(cache_paths.manifest_path(folder, key))
+    if manifest is not None and manifest.key == key and manifest.finished:
+        show_result(node, manifest)
+
+
+def show_result(node: Node, manifest: staleness.Manifest) -> None:
+    """Let the inner Reads show a result, on its true frame numbers."""
+    frames = manifest.finished
+    pattern = cache_paths.result_pattern(folder_of(node), manifest.key)
+    path = place_of(node).shown(pattern)
+    changed = str(value(node, "result_key")) != manifest.key
+    for name in ("Result", "Checked"):
+        reader = node.node(name)
+        panel.put_on(reader, "file", path)
+        for knob, number in (("first", frames[0]), ("last", frames[-1])):
+            panel.put_on(reader, knob, number)
+            panel.put_on(reader, f"orig{knob}", number)
+        reader["reload"].execute()
+    panel.put(node, "result_key", manifest.key)
+    panel.put(node, "has_result", 1)
+    panel.put(node, "result_first", frames[0])
+    panel.put(node, "result_last", frames[-1])
+    if changed:
+        panel.show_layers(node, manifest, kind_of(node) or NodeKind.ROTO)
+
+

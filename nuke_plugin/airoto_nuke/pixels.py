@@ -1,0 +1,135 @@
+"""What the server is to read: the Read's own files, or frames that the node renders.
+
+Standard library only, no Nuke: `plates` looks at the graph, this decides.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from airoto.errors import BadRequestError
+
+_PICTURES = (".exr", ".dpx", ".cin", ".tif", ".tiff", ".png", ".jpg", ".jpeg", ".tga")
+_TOKEN = re.compile(r"%0?(\d*)d|(#+)")
+_DEFAULT_SPACE = re.compile(r"default \((.*)\)")
+
+# Nuke's own curves (colour management "Nuke") in the words of the built-in ACES config.
+NUKE_SPACES = {
+    "linear": "Linear Rec.709 (sRGB)",
+    "sRGB": "display",
+    "rec709": "Gamma 2.4 Rec.709 - Texture",
+    "Gamma2.2": "Gamma 2.2 Rec.709 - Texture",
+    "ACES2065-1": "ACES2065-1",
+    "ACEScg": "ACEScg",
+}
+
+# Knobs of the inner Write: exactly what the node sees, nothing converted, the bounding box kept.
+WRITE_KNOBS = {
+    "file_type": "exr",
+    "raw": True,
+    "datatype": "16 bit half",
+    "compression": "Zip (1 scanline)",
+    "autocrop": False,
+    "create_directories": True,
+}
+
+
+@dataclass(frozen=True)
+class ReadFacts:
+    """A Read that is connected without anything between.
+
+    Attributes:
+        file: the pattern as it is evaluated but for the frame token, absolute.
+        shifted: its frame_mode moves frames.
+        space: its colorspace knob's word.
+        raw: it converts nothing.
+        plain: no other knob of it changes pixels.
+    """
+
+    file: str
+    first: int
+    last: int
+    shifted: bool
+    space: str
+    raw: bool
+    plain: bool = True
+
+
+def why_render(read: ReadFacts | None, first: int, last: int, *, always: bool, view: str) -> str:
+    """Why the server cannot read the plate's files itself, in words; empty if it may.
+
+    Whether it sees them is proved later, by asking it.
+    """
+    if always:
+        return "the node is set to always render the plate"
+    if read is None:
+        return "the plate is not a Read"
+    if os.path.splitext(read.file)[1].lower() not in _PICTURES:
+        return "the Read is a movie or of an unknown kind"
+    if not _TOKEN.search(os.path.basename(read.file)):
+        return "the Read is one still picture"
+    if read.shifted or not read.plain:
+        return "the Read changes its frames or pixels"
+    if view and ("%v" in read.file or "%V" in read.file):
+        return "the Read picks its files by view"
+    if first < read.first or last > read.last:
+        return f"the Read holds frames beyond {read.first}-{read.last}"
+    return ""
+
+
+def file_of(pattern: str, frame: int) -> str:
+    """One file of a Read's pattern (`%04d` or `####`)."""
+    folder, name = os.path.split(pattern)
+
+    def number(match: re.Match[str]) -> str:
+        width = len(match[2]) if match[2] else int(match[1] or 1)
+        return f"{frame:0{width}d}"
+
+    return f"{folder}/{_TOKEN.sub(number, name, count=1)}"
+
+
+def stamps(pattern: str) -> list[tuple[str, int, int]]:
+    """Name, size and mtime_ns of a pattern's files that are there, by name; one look at a folder."""
+    folder, name = os.path.split(pattern)
+    match = _TOKEN.search(name)
+    if match is None:
+        shape = re.compile(re.escape(name))
+    else:
+        start, end = re.escape(name[: match.start()]), re.escape(name[match.end() :])
+        shape = re.compile(rf"{start}-?\d+{end}")
+    try:
+        with os.scandir(folder or ".") as entries:
+            found = [(one.name, one.stat()) for one in entries if shape.fullmatch(one.name)]
+    except OSError:
+        return []
+    return sorted((name, info.st_size, info.st_mtime_ns) for name, info in found)
+
+
+def space_of(word: str, *, raw: bool, working: str, ocio: bool) -> str:
+    """The recipe's colour space for a Read's `colorspace` word, or a script's working space.
+
+    Raises:
+        BadRequestError: Nuke's own colour management knows it and the recipe does not.
+    """
+    match = _DEFAULT_SPACE.fullmatch(word.strip())
+    name = match[1] if match else word.strip()
+    if raw or name in ("", "default"):
+        name = working
+    if ocio:
+        # Menus show families: `Input/ARRI/LogC`.
+        return name.rpartition("/")[2] if "/" in name else name
+    if name in NUKE_SPACES:
+        return NUKE_SPACES[name]
+    raise BadRequestError(
+        f"the colour space {name!r} of Nuke's own colour management is not known to AIRoto; "
+        f"known: {', '.join(NUKE_SPACES)}",
+        hint="name the plate's colour space on the Output tab",
+    )
+
+
+def frames_to_render(wanted: Iterable[int], exists: Callable[[int], bool]) -> list[int]:
+    """Frames that are not in the cache yet."""
+    return [frame for frame in wanted if not exists(frame)]

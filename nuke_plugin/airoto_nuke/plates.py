@@ -1,0 +1,192 @@
+"""The plate as the graph has it: where it comes from, what it depends on, its colour space."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from airoto.errors import BadRequestError
+
+from airoto_nuke import host, pixels
+from airoto_nuke.geometry import Canvas
+from airoto_nuke.staleness import digest
+
+Node = Any
+
+# Knobs that say where a node lies and how it looks, not what it makes.
+_LOOKS = frozenset(
+    "name xpos ypos selected hide_input label note_font note_font_size note_font_color tile_color "
+    "gl_color cached dope_sheet bookmark postage_stamp postage_stamp_frame help icon autolabel "
+    "onCreate onDestroy knobChanged updateUI panel indicators lifetimeStart lifetimeEnd "
+    "useLifetime reload localizationPolicy status progress server_state engines made_with "
+    "handles_frame handles_object show_candidate candidate_frame prompt_frames review".split()
+)
+_SKIPPED_CLASSES = ("Script_Knob", "PyScript_Knob", "Tab_Knob", "Text_Knob", "PythonKnob")
+# Nodes between an input and a Read that change nothing.
+_TRANSPARENT = ("Dot", "NoOp", "PostageStamp")
+# Knobs of a Read that change its pixels, with the value that does not.
+_READ_PLAIN = (("premultiplied", False), ("auto_alpha", False))
+
+_stamp_memory: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Plate:
+    """What is connected to a node's plate input.
+
+    Attributes:
+        read: the Read, where nothing lies between that changes pixels.
+        identity: 16 hex digits of everything that its pixels depend on.
+        space, config: colour space and OCIO config of the files that are sent.
+    """
+
+    node: Node
+    canvas: Canvas
+    first: int
+    last: int
+    read: Optional[pixels.ReadFacts]
+    identity: str
+
+
+def plate_of(node: Node, *, index: int = 0, fresh: bool = False) -> Plate:
+    """The plate on an input.
+
+    Args:
+        fresh: look at the files again, instead of remembering how they were.
+
+    Raises:
+        BadRequestError: nothing is connected.
+    """
+    source = node.input(index)
+    if source is None:
+        what = "mask" if index else "plate"
+        raise BadRequestError(f"{node.name()} has no {what}", hint=f"connect its {what} input")
+    first, last = host.frame_range(source)
+    return Plate(
+        node=source,
+        canvas=host.canvas(source),
+        first=first,
+        last=last,
+        read=_read_facts(source),
+        identity=identity(source, fresh=fresh),
+    )
+
+
+def identity(source: Node, *, fresh: bool = False) -> str:
+    """16 hex digits of what a node's pixels depend on: upstream nodes, their knobs, files read.
+
+    Knobs count as their script text, so animation counts whole and not at one frame.
+    """
+    return digest(_described(source, {}, fresh))[:16]
+
+
+def colour_of(plate: Plate, *, direct: bool) -> dict[str, str]:
+    """The recipe's `plate.colour` fields that the script knows.
+
+    Args:
+        direct: the server reads the Read's files; else it gets the script's working space.
+
+    Raises:
+        BadRequestError: a colour space that the recipe has no word for.
+    """
+    root = host.root()
+    ocio = str(_value(root, "colorManagement", "Nuke")) == "OCIO"
+    working = str(_value(root, "workingSpaceLUT", "linear")) or "linear"
+    config = ""
+    if ocio:
+        working = "scene_linear" if working == "linear" else working
+        if str(_value(root, "OCIO_config", "")) == "custom":
+            config = str(_value(root, "customOCIOConfigPath", ""))
+        else:
+            config = os.environ.get("OCIO", "")
+    word, raw = ("", True)
+    if direct and plate.read is not None:
+        word, raw = plate.read.space, plate.read.raw
+    space = pixels.space_of(word, raw=raw, working=working, ocio=ocio)
+    return {"space": space, "config": config} if config else {"space": space}
+
+
+def view_of(node: Node) -> str:
+    """The one view to work on.
+
+    Raises:
+        BadRequestError: several views and none named, or one that is not there.
+    """
+    views = host.views()
+    named = str(_value(node, "view_name", "")).strip()
+    if named:
+        if named not in views:
+            raise BadRequestError(
+                f"the script has no view {named!r}; it has {', '.join(views)}",
+                hint="correct the stereo view on the Output tab",
+            )
+        return named
+    if len(views) > 1:
+        raise BadRequestError(
+            f"the script has {len(views)} views ({', '.join(views)}); AIRoto works on one",
+            hint="name it on the Output tab, and use one node a view",
+        )
+    return views[0] if views else "main"
+
+
+def _read_facts(source: Node) -> Optional[pixels.ReadFacts]:
+    while source.Class() in _TRANSPARENT and source.input(0) is not None:
+        if source.Class() == "NoOp" and bool(_value(source, "disable", False)):
+            break
+        source = source.input(0)
+    if source.Class() != "Read":
+        return None
+    file = str(source["file"].value()).replace("\\", "/")
+    plain = not bool(_value(source, "disable", False)) and "[" not in file
+    for name, value in _READ_PLAIN:
+        plain = plain and bool(_value(source, name, value)) is value
+    return pixels.ReadFacts(
+        file=file if os.path.isabs(file) else f"{host.project_folder()}/{file}",
+        first=int(source["first"].value()),
+        last=int(source["last"].value()),
+        shifted=bool(str(_value(source, "frame", "")).strip()),
+        space=str(_value(source, "colorspace", "")),
+        raw=bool(_value(source, "raw", False)),
+        plain=plain,
+    )
+
+
+def _described(node: Node, seen: dict[str, int], fresh: bool) -> Any:
+    name = node.fullName()
+    if name in seen:
+        return seen[name]
+    seen[name] = len(seen)
+    made: list[Any] = [node.Class(), _knob_texts(node)]
+    if node.Class() == "Read":
+        made.append(_files(node, fresh))
+    if hasattr(node, "nodes"):
+        inner = sorted(node.nodes(), key=lambda one: str(one.name()))
+        made.append([[one.name(), _described(one, seen, fresh)] for one in inner])
+    inputs = [node.input(i) for i in range(node.inputs())]
+    made.append([None if one is None else _described(one, seen, fresh) for one in inputs])
+    others = [one for one in host.upstream([node]) if one not in inputs and one is not node]
+    made.append([_described(one, seen, fresh) for one in others])
+    return made
+
+
+def _knob_texts(node: Node) -> list[tuple[str, str]]:
+    return sorted(
+        (name, str(knob.toScript()))
+        for name, knob in node.knobs().items()
+        if name not in _LOOKS and knob.Class() not in _SKIPPED_CLASSES
+    )
+
+
+def _files(node: Node, fresh: bool) -> str:
+    pattern = str(node["file"].value())
+    if pattern and not os.path.isabs(pattern):
+        pattern = f"{host.project_folder()}/{pattern}"
+    if fresh or pattern not in _stamp_memory:
+        _stamp_memory[pattern] = digest(pixels.stamps(pattern))
+    return _stamp_memory[pattern]
+
+
+def _value(node: Node, name: str, default: Any) -> Any:
+    knob = node.knob(name)
+    return default if knob is None else knob.value()

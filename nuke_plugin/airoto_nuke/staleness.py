@@ -1,0 +1,189 @@
+"""Which result belongs to which prompts: keys, manifests, verdicts.
+
+Standard library only, no Nuke. The key of a result is made from everything its pixels depend on:
+the recipe, the plate's identity, the locked frames. A result lies in a folder named by its key, so
+an edit never changes what a finished result is, and an undo finds the old one again.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Optional
+
+from airoto.errors import AIRotoError
+from airoto_client.files import write_error
+from airoto_client.marks import recipe_hash_of
+from airoto_nuke.cache_paths import frame_path
+from airoto_nuke.state import Lock
+
+_LEFT_OUT = (
+    ("name",),
+    ("plate", "path"),
+    ("plate", "format"),  # the identity stands for both
+    ("plate", "proxy_scale"),
+    ("processing", "threads"),
+    ("output", "path"),
+    ("output", "overwrite"),
+)
+
+
+class Verdict(enum.Enum):
+    """What a node's mattes are, for one frame or for all."""
+
+    CURRENT = "current"
+    STALE = "stale"
+    MISSING = "missing"
+
+
+def digest(data: Any) -> str:
+    """32 hex digits of a JSON-able value, whatever the order of its keys."""
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def result_key(recipe: Mapping[str, Any], plate_identity: str, locks: Iterable[Lock]) -> str:
+    """The key of the result that this recipe makes of this plate."""
+    counted = json.loads(json.dumps(recipe))
+    for place in _LEFT_OUT:
+        inner = counted
+        for name in place[:-1]:
+            inner = inner.get(name, {})
+        inner.pop(place[-1], None)
+    for one in counted.get("objects", ()):
+        one.pop("colour", None)
+    return digest([counted, plate_identity, [asdict(lock) for lock in locks]])[:16]
+
+
+@dataclass(frozen=True)
+class FrameNote:
+    """What the server said of one object on one frame: confidence 0 to 1, area in pixels."""
+
+    object_id: int
+    confidence: float
+    area: float
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is known of one result.
+
+    Attributes:
+        key: from `result_key`.
+        pattern: of its files.
+        recipe_hash: the server's, which stands in every file's header too.
+        objects: names in order.
+        layers: extra ones that the files hold (trimap, foreground, confidence).
+        frames: what was said of each finished frame.
+        locked: frames that hold an approved file instead.
+        plate_files: size and mtime of the plate's files by frame, where the node reads them
+            itself.
+    """
+
+    key: str
+    pattern: str
+    recipe_hash: str = ""
+    objects: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+    frames: Mapping[int, tuple[FrameNote, ...]] = field(default_factory=dict)
+    locked: tuple[int, ...] = ()
+    plate_files: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+
+    def with_frame(self, frame: int, notes: Iterable[FrameNote]) -> Manifest:
+        """One more finished frame."""
+        return replace(self, frames={**self.frames, frame: tuple(notes)})
+
+    @property
+    def finished(self) -> tuple[int, ...]:
+        """Frames with a matte, rising."""
+        return tuple(sorted({*self.frames, *self.locked}))
+
+
+def write_manifest(path: str, manifest: Manifest) -> None:
+    """Write it whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    place = Path(path)
+    data = json.dumps(asdict(manifest), indent=1).encode()
+    temporary = place.with_name(f".{place.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(data)
+            temporary.replace(place)
+        finally:
+            if temporary.exists():
+                temporary.unlink()
+    except OSError as exc:
+        raise write_error(exc, place) from exc
+
+
+def read_manifest(path: str) -> Optional[Manifest]:
+    """A result's manifest; None where there is none, or it is damaged."""
+    try:
+        data = json.loads(Path(path).read_bytes())
+        return Manifest(
+            key=str(data["key"]),
+            pattern=str(data["pattern"]),
+            recipe_hash=str(data["recipe_hash"]),
+            objects=tuple(data["objects"]),
+            layers=tuple(data["layers"]),
+            frames={
+                int(frame): tuple(FrameNote(**note) for note in notes)
+                for frame, notes in data["frames"].items()
+            },
+            locked=tuple(data["locked"]),
+            plate_files={int(f): (int(s), int(m)) for f, (s, m) in data["plate_files"].items()},
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def verdict(shown_key: str, wanted_key: str, manifest: Optional[Manifest], frame: int) -> Verdict:
+    """Whether what a node shows on a frame is what its prompts ask for.
+
+    Args:
+        shown_key: of the result that the node reads, or empty.
+        wanted_key: of its recipe and plate as they are now.
+        manifest: of the shown result.
+    """
+    if not shown_key or manifest is None:
+        return Verdict.MISSING
+    if shown_key != wanted_key or manifest.key != shown_key:
+        return Verdict.STALE
+    return Verdict.CURRENT if frame in manifest.finished else Verdict.MISSING
+
+
+def check_file(manifest: Manifest, frame: int, pattern: str) -> str:
+    """What is wrong with a frame's file, in words; empty if nothing is.
+
+    Args:
+        pattern: where the result lies now (the manifest's is where it was made).
+    """
+    path = Path(frame_path(pattern, frame))
+    try:
+        found = recipe_hash_of(path)
+    except AIRotoError as exc:
+        return exc.message
+    if frame in manifest.locked:
+        return "" if found else f"{path} was not made by AIRoto"
+    if found != manifest.recipe_hash:
+        return f"{path} was made by another recipe"
+    return ""
+
+
+def file_stamp(path: str) -> Optional[tuple[int, int]]:
+    """Size and mtime_ns of a file; None where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns

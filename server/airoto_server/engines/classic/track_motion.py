@@ -1,0 +1,65 @@
+"""How pixels got from the frame before to this one, at working size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from airoto_server.engines.classic.flow import Grey, dense_flow, warp
+from airoto_server.engines.classic.resizing import shrink
+from airoto_server.engines.classic.track_frame import Frame
+from airoto_server.ops.parallel import ordered_map
+
+Plane = npt.NDArray[np.float32]
+
+# Where trust in a vector has fallen to 1/e: working pixels of forward-backward error, and
+# distance in Lab between a pixel and where it is said to have been.
+_ERROR_SCALE, _COLOUR_SCALE = 1.2, 30.0
+_LEAST_TRUST = 0.05
+
+
+@dataclass(frozen=True)
+class Motion:
+    """The motion between two neighbouring frames, in working pixels.
+
+    Attributes:
+        to_previous: (h, w, 2) float32: x and y from each pixel to where it was.
+        trust: (h, w) float32, 0.05 to 1, from agreement both ways and of colours.
+    """
+
+    to_previous: npt.NDArray[np.float32]
+    trust: Plane
+
+
+def measure(previous: Frame, current: Frame) -> Motion:
+    """Dense flow both ways and how far to trust it."""
+    shape = current.shape
+    pairs = [(current.grey, previous.grey), (previous.grey, current.grey)]
+    to_previous, to_current = ordered_map(lambda pair: flow(*pair, shape), pairs, 0)
+    gap = to_previous + warp(to_current, to_previous)
+    squared = np.einsum("hwc,hwc->hw", gap, gap)
+    change = current.lab - carry(previous.lab, to_previous)
+    colour = np.einsum("hwc,hwc->hw", change, change)
+    trust = np.exp(-squared / _ERROR_SCALE**2 - colour / _COLOUR_SCALE**2)
+    return Motion(to_previous, (1 - _LEAST_TRUST) * trust + np.float32(_LEAST_TRUST))
+
+
+def flow(source: Grey, target: Grey, shape: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """Flow of full pictures, averaged down to working pixels."""
+    small = shrink(dense_flow(source, target), shape)
+    small *= np.float32([shape[1] / source.shape[1], shape[0] / source.shape[0]])
+    return small
+
+
+def carry(plane: Plane, to_previous: npt.NDArray[np.float32]) -> Plane:
+    """`plane` of the frame before as seen now; its rim is drawn out beyond its edges."""
+    height, width = plane.shape[:2]
+    columns = to_previous[..., 0] + np.arange(width, dtype=np.float32)[None, :]
+    rows = to_previous[..., 1] + np.arange(height, dtype=np.float32)[:, None]
+    carried = cv2.remap(
+        plane, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(carried, np.float32).reshape(plane.shape)

@@ -1,0 +1,264 @@
+"""What a frame costs besides the models: milliseconds by stage, 1080p and 4K.
+
+    .venv/bin/python tests/benchmarks/transport.py [--frames N]
+
+Engines are `null`, so everything measured is ours: reading the file, decoding it in a child
+process, colour and size, handing pixels over by chunked streams, results, writing. Beside it,
+in the same run: memcpy, and the same pixels as one protobuf `bytes` field. Every pixel that
+crosses the socket is checksummed on both sides. Machines differ: look at ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent import futures
+from pathlib import Path
+
+import grpc
+import numpy as np
+
+from airoto_client.grpc_link import GrpcLink
+from airoto_client.local_server import LocalServer
+from airoto_server.ops.colour import Colour, ColourSettings
+from airoto_server.ops.geometry import Format, Window, working_for
+from airoto_server.ops.matte_file import Matte, ObjectMatte, write_matte
+from airoto_server.ops.parallel import limit_libraries
+from airoto_server.ops.resample import to_picture
+from airoto_server.transport.decoder import Decoder
+
+SIZES = {"1080p": (1920, 1080), "4K": (4096, 2160)}
+
+
+def main() -> None:
+    """Measure and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--frames", type=int, default=5, help="repetitions; medians are printed")
+    options = parser.parse_args()
+    limit_libraries()
+    with tempfile.TemporaryDirectory() as name:
+        for label, size in SIZES.items():
+            _stages(Path(name), label, size, options.frames)
+            _handovers(Path(name), label, size, options.frames)
+
+
+def _stages(folder: Path, label: str, size: tuple[int, int], repeat: int) -> None:
+    width, height = size
+    plate = folder / f"{label}.exr"
+    _write_plate(plate, width, height)
+    window = Window.sized(width, height)
+    colour = Colour(ColourSettings("ACEScg"))
+    working = working_for(Format(width, height), 854)
+    alpha = np.zeros((height, width), np.float32)
+    alpha[height // 4 : height // 2, width // 4 : width // 2] = 1
+    matte = Matte(alpha, (ObjectMatte("hero", alpha),), window, size, provenance={"a": "b"})
+    with Decoder(folder / "decoder") as decoder:
+        frame = decoder.read_frame(plate)
+        copy = np.empty_like(frame.pixels)
+        rows = {
+            "memcpy of the half RGB frame": lambda: np.copyto(copy, frame.pixels),
+            "read the file's bytes": plate.read_bytes,
+            "read and decode in a child process": lambda: decoder.read_frame(plate),
+            "colour and size to 854": lambda: to_picture(
+                frame.pixels, window, 1.0, working, colour, 2
+            ),
+            "write the matte (ZIPS, fsync, read back)": lambda: write_matte(
+                folder / "out.exr", matte
+            ),
+        }
+        print(f"\n{label}, {width}x{height}, stages in process")
+        _table({name: _milliseconds(work, repeat) for name, work in rows.items()}, 0)
+    server = LocalServer(waiting=lambda *_: None)
+    try:
+        with GrpcLink(server.target) as link:
+            names = [plate.with_name(f"{label}.{n:04d}.exr") for n in range(1, repeat + 1)]
+            for name in names:
+                name.hardlink_to(plate)
+            request = _render_request(folder, label, size, repeat)
+            by_path = _render(link, request)
+            uploads: list[dict[str, object]] = []
+            up = time.perf_counter()
+            for index, name in enumerate(names, 1):
+                sent = link.upload_file(name)
+                assert sent["sha256"] == hashlib.sha256(name.read_bytes()).hexdigest()
+                uploads.append({"frame": index, "handle": sent["handle"]})
+            up = (time.perf_counter() - up) * 1000 / repeat
+            request["uploads"] = uploads
+            request["delivery"] = "DELIVERY_HANDLES"
+            by_handle = _render(link, request, fetch=folder / "fetched.exr")
+        print(f"\n{label}, whole renders with null engines, milliseconds a frame")
+        _table(
+            {
+                "plate by path, matte written by the server": by_path,
+                "plate uploaded in chunks (upload alone)": up,
+                "plate from uploads, matte fetched by handle": by_handle,
+            },
+            0,
+        )
+    finally:
+        server.stop()
+
+
+def _render_request(
+    folder: Path, label: str, size: tuple[int, int], frames: int
+) -> dict[str, object]:
+    return {
+        "recipe": {
+            "version": 1,
+            "plate": {
+                "path": str(folder / f"{label}.####.exr"),
+                "frames": {"first": 1, "last": frames},
+                "format": {"width": size[0], "height": size[1]},
+                "colour": {"space": "ACEScg"},
+            },
+            "objects": [
+                {
+                    "id": 1,
+                    "name": "hero",
+                    "prompts": [{"frame": 1, "points": [{"x": size[0] / 2, "y": size[1] / 2}]}],
+                }
+            ],
+            "segment": {"engine": "null"},
+            "track": {"engine": "null"},
+            "matte": {"engine": "null"},
+            "output": {
+                "path": str(folder / f"{label}_out.####.exr"),
+                "overwrite": "OVERWRITE_REPLACE",
+            },
+        }
+    }
+
+
+def _render(link: GrpcLink, request: dict[str, object], fetch: Path | None = None) -> float:
+    """Milliseconds a frame, from the second frame on: the first one starts what is lazy."""
+    stamps = []
+    for event in link.stream("Render", request):
+        if "frame" in event:
+            if fetch is not None:
+                link.download(event["frame"]["handle"], fetch)
+            stamps.append(time.perf_counter())
+    if len(stamps) < 2:
+        return float("nan")
+    return (stamps[-1] - stamps[0]) * 1000 / (len(stamps) - 1)
+
+
+def _handovers(folder: Path, label: str, size: tuple[int, int], repeat: int) -> None:
+    """The half RGB frame from process to process: raw chunks against one message."""
+    pixels = np.random.default_rng(0).random((size[1], size[0], 3), np.float32).astype(np.float16)
+    data = pixels.tobytes()
+    digest = hashlib.sha256(data).hexdigest()
+    copy = bytearray(len(data))
+    rows = {"memcpy": _milliseconds(lambda: copy.__setitem__(slice(None), data), repeat)}
+    server = LocalServer(waiting=lambda *_: None)
+    try:
+        with GrpcLink(server.target) as link:
+            plane = {
+                "width": size[0],
+                "height": size[1],
+                "channels": 3,
+                "pixel_type": "PIXEL_TYPE_HALF",
+            }
+
+            def chunked() -> None:
+                sent = link.upload_plane(data, plane)
+                assert sent["sha256"] == digest
+                link.download(sent["handle"], folder / "back.raw", encoding="raw")
+                # `download` compares the digest that the server sends.
+
+            rows["1 MiB chunks there and back, checksummed"] = _milliseconds(chunked, repeat)
+    finally:
+        server.stop()
+    rows["one bytes message there and back, checksummed"] = _one_message(folder, data, repeat)
+    print(f"\n{label}, {len(data) / 1e6:.0f} MB half RGB through a Unix socket")
+    _table(rows, len(data))
+    chunks, message = list(rows.values())[1:]
+    print(f"  chunks are {message / chunks:.1f}x as fast as one message")
+
+
+def _one_message(folder: Path, data: bytes, repeat: int) -> float:
+    """A server that echoes one protobuf `bytes` field, in a process of its own."""
+    from multiprocessing import get_context
+
+    address = f"unix:{folder}/echo.sock"
+    process = get_context("spawn").Process(target=_echo_server, args=(address,), daemon=True)
+    process.start()
+    try:
+        with grpc.insecure_channel(address, options=_UNLIMITED) as channel:
+            grpc.channel_ready_future(channel).result(60)
+            from airoto.wire.messages import Chunk
+
+            call = channel.unary_unary(
+                "/echo/Echo",
+                request_serializer=Chunk.SerializeToString,
+                response_deserializer=Chunk.FromString,
+            )
+            digest = hashlib.sha256(data).hexdigest()
+
+            def once() -> None:
+                answer = call(Chunk(data=data))
+                assert hashlib.sha256(answer.data).hexdigest() == digest
+
+            return _milliseconds(once, repeat)
+    finally:
+        process.terminate()
+        process.join()
+
+
+_UNLIMITED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
+
+
+def _echo_server(address: str) -> None:
+    from airoto.wire.messages import Chunk
+
+    def echo(request: Chunk, context: grpc.ServicerContext) -> Chunk:
+        hashlib.sha256(request.data).hexdigest()
+        return Chunk(data=request.data)
+
+    server = grpc.server(futures.ThreadPoolExecutor(2), options=_UNLIMITED)
+    handler = grpc.unary_unary_rpc_method_handler(
+        echo, request_deserializer=Chunk.FromString, response_serializer=Chunk.SerializeToString
+    )
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler("echo", {"Echo": handler}),)
+    )
+    server.add_insecure_port(address)
+    server.start()
+    server.wait_for_termination()
+
+
+def _write_plate(path: Path, width: int, height: int) -> None:
+    import OpenImageIO as oiio
+
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    noise = np.random.default_rng(0).normal(0, 0.01, (height, width)).astype(np.float32)
+    pixels = np.stack([x / width, y / height, (x + y) / (width + height)], -1) + noise[..., None]
+    spec = oiio.ImageSpec(width, height, 3, oiio.HALF)
+    spec.attribute("compression", "zip")
+    output = oiio.ImageOutput.create(str(path))
+    assert output.open(str(path), spec)
+    assert output.write_image(np.ascontiguousarray(pixels.astype(np.float16)))
+    assert output.close()
+
+
+def _milliseconds(work: Callable[[], object], repeat: int) -> float:
+    work()
+    times = []
+    for _ in range(repeat):
+        before = time.perf_counter()
+        work()
+        times.append((time.perf_counter() - before) * 1000)
+    return statistics.median(times)
+
+
+def _table(rows: dict[str, float], size: int) -> None:
+    for name, milliseconds in rows.items():
+        rate = f"  {size / milliseconds / 1e6:6.2f} GB/s" if size else ""
+        print(f"  {name:<48} {milliseconds:9.1f} ms{rate}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""The engines that the compliance suite runs, small enough for tests.
+
+Engines without weights are found through the registry. An engine with weights joins by
+adding a factory of a tiny, seeded configuration to `TINY`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from airoto_server.engines.registry import LoadOptions, Role, all_specs
+from airoto_server.engines.roles import Engine
+
+
+@dataclass(frozen=True)
+class Case:
+    """One engine under test.
+
+    Attributes:
+        make: a new instance.
+        honours_points: whether every candidate has every point on its side.
+        segments: whether masks mean something (random weights do not), so that quality is
+            tested too.
+    """
+
+    role: Role
+    name: str
+    make: Callable[[], Engine]
+    honours_points: bool = True
+    segments: bool = True
+
+
+# Tiny configurations of engines with weights: random, seeded, a second or less to make.
+TINY: tuple[Case, ...] = ()
+
+
+def cases(role: Role) -> list[Case]:
+    """Every case of a role."""
+    found = [
+        Case(role, spec.facts.name, _loader(spec.load), segments=spec.facts.name != "null")
+        for spec in all_specs()
+        if spec.role is role and not spec.facts.needs_weights
+    ]
+    return found + [case for case in TINY if case.role is role]
+
+
+def _loader(load: Callable[[LoadOptions], Engine]) -> Callable[[], Engine]:
+    return lambda: load(LoadOptions())

@@ -1,0 +1,3 @@
+"""The double's `nukescripts`."""
+
+from nukescripts import utils
