@@ -21,6 +21,9 @@ TOKENS = ("script_dir", "script", "node", "home", "temp", "user")
 _TOKEN = re.compile(r"\{([a-z_]*)\}")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 _PADDING = "%04d"
+# The script's folder in a file knob, wherever the script lies and whatever Nuke's current folder
+# is; plain Nuke evaluates it.
+_SCRIPT_FOLDER = "[file dirname [value root.name]]"
 
 
 def new_node_id() -> str:
@@ -88,8 +91,12 @@ class NodePlace:
         """How a path is written into the script: relative to it, where it lies below it."""
         base = os.path.dirname(self.script).replace("\\", "/")
         if self.relative and base and path.startswith(f"{base}/"):
-            return path[len(base) + 1 :]
+            return f"{_SCRIPT_FOLDER}{path[len(base) :]}"
         return path
+
+    def found(self, path: str) -> str:
+        """The absolute path behind what `shown` gave."""
+        return path.replace(_SCRIPT_FOLDER, os.path.dirname(self.script).replace("\\", "/"))
 
     def _values(self) -> Mapping[str, str]:
         name, _ = os.path.splitext(os.path.basename(self.script))

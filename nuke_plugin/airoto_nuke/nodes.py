@@ -203,10 +203,7 @@ def shown_pattern(node: Node) -> str:
     if not value(node, "result_key"):
         return ""
     reader = node.node("Result")
-    path = "" if reader is None else str(reader["file"].value())
-    if path and not os.path.isabs(path):
-        path = f"{host.project_folder()}/{path}"
-    return path
+    return "" if reader is None else place_of(node).found(str(reader["file"].value()))
 
 
 def shown_manifest(node: Node) -> Optional[staleness.Manifest]:

@@ -19,7 +19,7 @@ from typing import Any, Optional
 
 from airoto.errors import AIRotoError
 from airoto_client.files import write_error
-from airoto_client.marks import recipe_hash_of
+from airoto_client.marks import provenance_of
 from airoto_nuke.cache_paths import frame_path
 from airoto_nuke.state import Lock
 
@@ -170,7 +170,7 @@ def check_file(manifest: Manifest, frame: int, pattern: str) -> str:
     """
     path = Path(frame_path(pattern, frame))
     try:
-        found = recipe_hash_of(path)
+        found = (provenance_of(path) or {}).get("recipe_hash", "")
     except AIRotoError as exc:
         return exc.message
     if frame in manifest.locked:

@@ -179,8 +179,8 @@ def _switch(name: str, which: str, *inputs: str) -> str:
 
 
 def quoted_expression(text: str) -> str:
-    """An expression for the inside of two pairs of braces: one list element."""
-    return quoted(text).replace("\\$", "$").replace("\\[", "[").replace("\\]", "]")
+    """An expression for the inside of two pairs of braces, in quotes where it has spaces."""
+    return f'"{text}"' if " " in text else text
 
 
 def _node(class_name: str, name: str, body: str) -> str:

@@ -157,7 +157,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--tracker", action="append", help="only this one; several times")
     options = parser.parse_args(argv)
     grown = False
-    print(f"{'tracker':<18}{'frames':>8}{'server MiB':>12}{'decoders MiB':>14}{'s/frame':>9}  growth")
+    print(
+        f"{'tracker':<18}{'frames':>8}{'server MiB':>12}{'decoders MiB':>14}{'s/frame':>9}  growth"
+    )
     with tempfile.TemporaryDirectory(prefix="airoto-memory-") as made:
         root = Path(made)
         clip = small_clip(root / "clip")

@@ -60,7 +60,7 @@ def server() -> Iterator[LocalServer]:
 def blind_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     """A server that may use an empty folder only."""
     root = tmp_path_factory.mktemp("root")
-    server = LocalServer(waiting=patient, options=["--root", str(root), "--scratch", str(root)])
+    server = LocalServer(waiting=patient, options=["--root", str(root)])
     yield server
     server.stop()
 

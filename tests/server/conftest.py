@@ -55,11 +55,11 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> SamplePaths:
 
 @pytest.fixture(scope="session")
 def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer]:
-    """Start a server with these arguments; it ends with the tests."""
+    """Start a server with these arguments, `scratch` its folder; it ends with the tests."""
     with contextlib.ExitStack() as stack:
 
-        def start(*options: object) -> RunningServer:
-            scratch = tmp_path_factory.mktemp("scratch")
+        def start(*options: object, scratch: Path | None = None) -> RunningServer:
+            scratch = scratch or tmp_path_factory.mktemp("scratch")
             local = LocalServer(
                 waiting=lambda seconds: None,
                 options=("--scratch", str(scratch), *map(str, options)),

@@ -14,7 +14,7 @@ from .conftest import RunningServer
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
-SHORT, LONG = 16, 80
+SHORT, LONG = 12, 60
 # Bytes of one frame as an engine sees it: 192x108, three float32.
 PICTURE = 192 * 108 * 3 * 4
 

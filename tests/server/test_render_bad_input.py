@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +25,16 @@ from airoto.errors import (
 from airoto_server.app.sample import SamplePaths
 
 from .conftest import RunningServer
-from .rendering import drawn, drawn_recipe, files_in, hero, merged, render, write_image
+from .rendering import (
+    drawn,
+    drawn_recipe,
+    files_in,
+    hero,
+    merged,
+    render,
+    small_disk,
+    write_image,
+)
 
 NULL = {"track": {"engine": "null"}}
 
@@ -117,6 +125,28 @@ def test_frames_outside_the_plate_and_phrases_without_a_detector_are_refused(
     with pytest.raises(EngineUnavailableError, match="'a cat' needs a detector"):
         render(server.link, recipe)
     assert files_in(tmp_path) == []
+
+
+def test_relative_paths_are_refused_for_they_would_be_looked_for_in_the_servers_folder(
+    clip: SamplePaths, server: RunningServer, tmp_path: Path
+) -> None:
+    recipe = drawn_recipe(clip, "mattes/a.####.exr", **NULL)
+    recipe["plate"]["path"] = "plate/p.####.exr"
+    recipe["plate"]["colour"]["config"] = "config.ocio"
+    recipe["objects"] = hero(drawn("../mask.png", 1001))
+    with pytest.raises(RecipeError, match="an absolute path") as caught:
+        render(server.link, recipe)
+    assert [one.path for one in caught.value.violations] == [
+        "plate.path",
+        "plate.colour.config",
+        "objects[0].prompts[0].mask.path",
+        "output.path",
+    ]
+    for method in ("Segment", "Matte"):
+        with pytest.raises(RecipeError, match=r'plate\.path: "plate/p\.####\.exr"'):
+            server.link.call(method, {"recipe": recipe, "frame": 1001})
+    with pytest.raises(RecipeError, match=r"plate\.path: "):
+        server.link.call("ProbePlate", {"plate": {"path": "plate/p.####.exr"}})
 
 
 # ---- frames --------------------------------------------------------------------------
@@ -234,13 +264,8 @@ def test_files_that_airoto_did_not_make_are_not_overwritten(
 @pytest.fixture
 def mounted(tmp_path: Path) -> Iterator[Path]:
     """A disk of 128 KiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode != 0:
-        pytest.skip("mounting a small disk needs a superuser who may")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    with small_disk(tmp_path / "disk", "128k") as folder:
+        yield folder
 
 
 def test_a_full_disk_is_told_and_leaves_whole_frames_alone(

@@ -116,9 +116,7 @@ def test_before_its_first_keyframe_an_object_is_tracked_backward_or_not_at_all(
 def test_mattes_of_objects_that_compete_never_exceed_one_together(
     made: Path, server: RunningServer, tmp_path: Path
 ) -> None:
-    both = [
-        {"name": name, "prompts": [drawn(made / "runner.png", 1)]} for name in ("one", "two")
-    ]
+    both = [{"name": name, "prompts": [drawn(made / "runner.png", 1)]} for name in ("one", "two")]
     outcome = render(server.link, recipe_of(made, tmp_path / "a.####.exr", *both))
     for told in outcome.frames.values():
         found = channels(Path(told["path"]))

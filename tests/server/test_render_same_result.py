@@ -56,7 +56,7 @@ def full_size(path: Path) -> npt.NDArray[np.bool_]:
     if alpha.shape == (HEIGHT // 2, WIDTH // 2):
         alpha = cv2.resize(alpha, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR)
     if alpha.shape != (HEIGHT, WIDTH):
-        top, left = ((have - want) // 2 for have, want in zip(alpha.shape, (HEIGHT, WIDTH)))
+        top, left = (alpha.shape[0] - HEIGHT) // 2, (alpha.shape[1] - WIDTH) // 2
         alpha = alpha[top : top + HEIGHT, left : left + WIDTH]
     assert alpha.shape == (HEIGHT, WIDTH)
     return np.asarray(alpha >= 0.5)
@@ -87,7 +87,8 @@ def test_masks_agree_within_two_pixels_on_the_prompted_frame_and_on_tracked_ones
         assert len(masks[name]) == 5
         assert all(mask.any() and not mask.all() for mask in masks[name])
     for name in ("jpeg", "half", "overscan"):
-        distances = [boundary_distance(*pair) for pair in zip(masks["acescg"], masks[name])]
+        pairs = zip(masks["acescg"], masks[name], strict=True)
+        distances = [boundary_distance(*pair) for pair in pairs]
         told = " ".join(f"{distance:.2f}" for distance in distances)
         record_property(f"boundary_distance_{name}", told)
         print(f"{kind}: {name} against acescg, px per frame: {told}")

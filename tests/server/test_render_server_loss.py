@@ -19,7 +19,7 @@ import pytest
 from airoto_server.app.sample import SamplePaths
 
 from .conftest import RunningServer, StartServer
-from .rendering import digests, drawn_recipe, files_in, long_plate, render
+from .rendering import Outcome, digests, drawn_recipe, files_in, long_plate, render
 
 SERVER_EXIT = 5
 FRAMES = 24
@@ -178,3 +178,23 @@ def test_finished_frames_outlive_a_server_that_ends_in_the_middle_and_are_not_ma
     assert {name: digests(out)[name] for name in frames_in(out)} == wanted
     if whose == "named":
         victim.local.stop()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_decoders_that_are_killed_in_the_middle_change_nothing(
+    shot: Shot, server: RunningServer
+) -> None:
+    shutil.rmtree(shot.out, ignore_errors=True)
+    recipe = json.loads(shot.recipe.read_text())
+    killed = 0
+    outcome = Outcome()
+    for answer in server.link.stream("Render", {"recipe": recipe}):
+        outcome.add(answer)
+        if "frame" in answer and len(outcome.frames) in (3, 9):
+            for pid in children(server.pid):
+                os.kill(pid, signal.SIGKILL)
+                killed += 1
+    assert killed >= 2
+    assert len(outcome.done) == FRAMES
+    assert digests(shot.out) == shot.wanted
+    server.assert_alive()

@@ -194,9 +194,9 @@ def test_the_recipe_is_valid_and_clicks_on_the_objects(clip: SamplePaths) -> Non
     assert recipe.output.path == "mattes/hero.####.exr"
     for item, pattern in zip(recipe.objects, clip.alphas, strict=True):
         (prompt,) = item.prompts
-        (point,) = prompt.points
         alpha = read_mask(at(pattern, prompt.frame)).mask
-        assert alpha[int(point.y), int(point.x)] > 0.99
+        for point in prompt.points:
+            assert alpha[int(point.y), int(point.x)] > 0.7
 
 
 # ---- again and again ---------------------------------------------------------------------

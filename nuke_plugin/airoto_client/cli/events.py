@@ -106,9 +106,6 @@ def summary(found: Message, output: str) -> Event:
     }
 
 
-def error(exc: AIRotoError, code: ExitCode, finished: int | None = None) -> Event:
-    """Why the command ended; always the last line. `finished` counts frames, for a render."""
-    found: Event = {"event": "error", "exit_code": int(code), **error_to_dict(exc)}
-    if finished is not None:
-        found["frames_finished"] = finished
-    return found
+def error(exc: AIRotoError, code: ExitCode) -> Event:
+    """Why the command ended; always the last line."""
+    return {"event": "error", "exit_code": int(code), **error_to_dict(exc)}

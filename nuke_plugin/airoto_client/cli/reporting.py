@@ -33,7 +33,7 @@ class Reporter:
     def detail(self, message: str) -> None:
         """Tell something that only `--verbose` shows."""
 
-    def error(self, exc: AIRotoError, code: ExitCode, finished: int | None = None) -> None:
+    def error(self, exc: AIRotoError, code: ExitCode) -> None:
         """Tell why the command ended: what, where, what is allowed, what to do."""
         self.close()
         print("\n".join(error_lines(exc)), file=sys.stderr, flush=True)
@@ -49,10 +49,10 @@ class JsonReporter(Reporter):
         """Write the event as it is."""
         print(json.dumps(event, ensure_ascii=False), flush=True)
 
-    def error(self, exc: AIRotoError, code: ExitCode, finished: int | None = None) -> None:
+    def error(self, exc: AIRotoError, code: ExitCode) -> None:
         """Write the error as an event, and as text."""
-        self.event(events.error(exc, code, finished))
-        super().error(exc, code, finished)
+        self.event(events.error(exc, code))
+        super().error(exc, code)
 
 
 class PlainReporter(Reporter):

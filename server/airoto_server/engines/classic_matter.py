@@ -21,6 +21,7 @@ _FACTS = EngineFacts(
     description="closed-form matting (PyMatting) on the CPU; no weights",
     licence="MIT",
     linear_light=True,
+    concurrent=True,
 )
 
 
@@ -29,9 +30,8 @@ class ClosedFormMatter:
 
     facts: ClassVar[EngineFacts] = _FACTS
     needs_trimap: ClassVar[bool] = True
-    max_window: ClassVar[int] = 640
+    max_window: ClassVar[int] = 768
     overlap: ClassVar[int] = 48
-    concurrent: ClassVar[bool] = True
 
     def device(self) -> str:
         """Always `cpu`."""

@@ -35,6 +35,7 @@ _FACTS = EngineFacts(
     version="1",
     description="instant answers by fixed rules, for tests and benchmarks",
     licence="Apache-2.0",
+    concurrent=True,
 )
 
 
@@ -173,7 +174,6 @@ class NullMatter(_OnCpu):
     needs_trimap: ClassVar[bool] = True
     max_window: ClassVar[int] = 1024
     overlap: ClassVar[int] = 32
-    concurrent: ClassVar[bool] = True
 
     def matte(self, picture: Picture, trimap: Trimap | None, *, seed: int) -> MatteResult:
         """The trimap, with exactly 0.5 where it is neither 0 nor 1."""

@@ -21,6 +21,10 @@ MODULES: tuple[str, ...] = (
     "airoto_server.engines.classic_segmenter",
     "airoto_server.engines.classic_tracker",
     "airoto_server.engines.classic_matter",
+    "airoto_server.engines.sam2_image",
+    "airoto_server.engines.sam2_video",
+    "airoto_server.engines.cutie",
+    "airoto_server.engines.vitmatte",
 )
 
 

@@ -40,6 +40,7 @@ class EngineFacts:
         working_size: long side in pixels of the picture it likes best; 0: the plate's.
         linear_light: whether its pictures are to be scene-linear light, which is what adds up
             where an edge covers half a pixel, instead of display-referred sRGB.
+        concurrent: whether a matter's windows may be computed by several threads at once.
     """
 
     name: str
@@ -50,6 +51,7 @@ class EngineFacts:
     needs_weights: bool = False
     working_size: int = 0
     linear_light: bool = False
+    concurrent: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ The device policy, in one place:
   a network does, and leaves the process's generator as it was (`building`).
 - The number of threads is a setting of the whole process (`torch.set_num_threads`). Engines
   never touch it: who starts the process pins it, since results depend on it in the last bit.
-- `AIROTO_TORCH_COMPILE=1` compiles SAM 2's image encoder and ViTMatte: minutes at the first frame, and
-  results that differ within the stated tolerance; off unless asked for.
+- `AIROTO_TORCH_COMPILE=1` compiles SAM 2's image encoder and ViTMatte: minutes at the first
+  frame, and results that differ in the last digits; off unless asked for.
 
 torch is imported inside the functions, so that this module is cheap to import.
 """

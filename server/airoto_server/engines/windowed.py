@@ -31,8 +31,8 @@ def matte_in_windows(
         picture_of: the picture of a window, (height, width, 3) as engines take it; called
             from several threads if the engine allows it.
         trimap: (H, W) float32: 0, 1, or anything between for unknown.
-        threads: how many windows at a time, for engines with a true `concurrent`
-            attribute; others get one at a time. The result does not depend on it.
+        threads: how many windows at a time, for engines whose facts say `concurrent`;
+            others get one at a time. The result does not depend on it.
 
     Raises:
         EngineError: from the engine; among others for a trimap without a known pixel.
@@ -53,8 +53,7 @@ def matte_in_windows(
 
         # Windows in a wide unknown region often need the same context: solve that once.
         distinct = list(dict.fromkeys(contexts))
-        concurrent = getattr(matter, "concurrent", False)
-        alphas = ordered_map(alpha_of, distinct, threads if concurrent else 1)
+        alphas = ordered_map(alpha_of, distinct, threads if matter.facts.concurrent else 1)
         alpha_in = dict(zip(distinct, alphas, strict=True))
         pieces = [
             (window, alpha_in[context][window.slices(context)])

@@ -11,7 +11,7 @@ import numpy as np
 from airoto.sequence import Pattern
 from airoto.wire import messages as pb
 from airoto_server.engines.roles import Tracked
-from airoto_server.ops.matte_file import Matte, ObjectMatte, read_matte
+from airoto_server.ops.matte_file import Matte, ObjectMatte
 from airoto_server.sessions.events import FrameFinished, FrameStatus, ObjectResult
 from airoto_server.sessions.matting import FrameMatting, ObjectAlpha, union
 from airoto_server.sessions.shot import Shot
@@ -38,6 +38,7 @@ class Delivery:
         folder: Path,
     ) -> None:
         self._spool = workshop.spool
+        self._decoder = workshop.decoder
         self._shot = shot
         self._hash = recipe_hash
         self._by_handle = way == pb.Delivery.DELIVERY_HANDLES
@@ -68,7 +69,7 @@ class Delivery:
 
     def kept(self, frame: int) -> FrameFinished:
         """The event for a frame that was finished before."""
-        made = read_matte(self.path(frame)).provenance
+        made = self._decoder.read_matte_info(self.path(frame)).provenance or {}
         return FrameFinished(
             frame,
             FrameStatus.KEPT,

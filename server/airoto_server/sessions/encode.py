@@ -28,6 +28,7 @@ def encoded_plane(item: Item, extension: str) -> tuple[str, bytes]:
     is_exr = extension == "exr"
     spec = oiio.ImageSpec(width, height, channels, oiio.HALF if is_exr else oiio.UINT16)
     spec.attribute("PixelAspectRatio", item.plane.pixel_aspect)
+    spec.attribute("DateTime", "")  # or the time of writing goes in
     if is_exr:
         spec.channelnames = _NAMES.get(channels, [f"c{index}.A" for index in range(channels)])
         spec.x, spec.y = item.plane.window.x_min, item.plane.window.y_min

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -87,7 +87,7 @@ class Frames:
         """What an engine sees: display-referred, at working size."""
         return self._pictures.get(frame, self._make_picture)
 
-    def pictures(self, frames: Sequence[int]) -> Iterator[tuple[int, Picture]]:
+    def pictures(self, frames: Sequence[int]) -> Generator[tuple[int, Picture], None, None]:
         """`picture` for each frame in turn, decoded a little ahead."""
         with ThreadPoolExecutor(1, thread_name_prefix="airoto-decode") as pool:
             ahead = [pool.submit(self.picture, frame) for frame in frames[:_AHEAD]]

@@ -15,6 +15,7 @@ from airoto_server.ops.geometry import Working, place
 from airoto_server.ops.imagefile import MaskImage
 from airoto_server.ops.resample import mask_to_picture
 from airoto_server.ops.seeds import seed_for
+from airoto_server.sessions.paths import check_drawn_mask
 from airoto_server.sessions.shot import Shot
 from airoto_server.sessions.workshop import Workshop
 
@@ -128,8 +129,10 @@ def read_drawn_mask(workshop: Workshop, drawn: DrawnMask) -> MaskImage:
     """A drawn mask's pixels.
 
     Raises:
+        BadRequestError: it has no content, or a relative path.
         FrameUnreadableError, PathForbiddenError: it cannot be read.
     """
+    check_drawn_mask(drawn)
     if drawn.WhichOneof("source") == "image":
         return workshop.decoder.read_mask(drawn.image, label="the drawn mask")
     return workshop.decoder.read_mask(workshop.roots.check_read(drawn.path))

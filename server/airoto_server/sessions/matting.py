@@ -139,7 +139,8 @@ class FrameMatting:
     def _light_of(self, window: Window) -> Picture:
         self._check()
         light = self._colour.to_linear(self._pixels_in(window))
-        return np.clip(light * np.float32(2.0**self._colour.settings.exposure), 0.0, _BRIGHTEST)
+        gain = np.float32(2.0**self._colour.settings.exposure)
+        return np.asarray(np.clip(light * gain, 0.0, _BRIGHTEST), np.float32)
 
     def _pixels_in(self, window: Window) -> npt.NDArray[np.float32]:
         """The pixels of a part of the output window, counted from its corner."""

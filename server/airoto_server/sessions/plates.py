@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from airoto.wire import messages as pb
 from airoto.wire.recipe import Parts, validate
+from airoto_server.sessions.paths import refuse_relative_paths
 from airoto_server.sessions.shot import open_colour, open_reader
 from airoto_server.sessions.workshop import Workshop
 from airoto_server.transport.plate_probe import PlateFacts
@@ -28,6 +29,9 @@ def looked_at(
     Raises:
         RecipeError, PlateError, PathForbiddenError: it cannot be looked at.
     """
-    validate(pb.Recipe(version=1, plate=plate), parts=Parts.SOURCE)
-    reader = open_reader(workshop, plate, uploads)
+    recipe = pb.Recipe(version=1, plate=plate)
+    validate(recipe, parts=Parts.SOURCE)
+    frames = list(uploads)
+    refuse_relative_paths(recipe, uploaded=bool(frames))
+    reader = open_reader(workshop, plate, frames)
     return PlateLook(reader.probe(), open_colour(workshop, plate, reader).config_hash)

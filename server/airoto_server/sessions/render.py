@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from airoto.errors import RecipeError, Violation
@@ -28,6 +28,7 @@ from airoto_server.sessions.events import (
 from airoto_server.sessions.keyframes import Prompting, chosen
 from airoto_server.sessions.masks import MaskStore
 from airoto_server.sessions.matting import FrameMatting, ObjectAlpha
+from airoto_server.sessions.paths import refuse_relative_paths
 from airoto_server.sessions.preview import PreviewMaker
 from airoto_server.sessions.progress import Tally
 from airoto_server.sessions.shot import Shot, frame_span, open_shot
@@ -57,6 +58,11 @@ def render(
         AIRotoError: of any kind.
     """
     validate(request.recipe)
+    refuse_relative_paths(
+        request.recipe,
+        uploaded=bool(request.uploads),
+        written=request.delivery != pb.Delivery.DELIVERY_HANDLES,
+    )
     roles = (Role.SEGMENTER, Role.TRACKER, Role.MATTER)
     shot = open_shot(workshop, request.recipe, request.uploads, roles)
     with ExitStack() as stack:
@@ -158,9 +164,12 @@ class _Job:
                 self._emit(tally.progress())
         shot, matter = self._shot, self._leased_matter()
         waiting: deque[Future[FrameFinished]] = deque()
-        with ThreadPoolExecutor(1, thread_name_prefix="airoto-write") as pool:
+        with (
+            ThreadPoolExecutor(1, thread_name_prefix="airoto-write") as pool,
+            closing(_together(groups)) as tracked,
+        ):
             try:
-                for frame, masks in _together(groups):
+                for frame, masks in tracked:
                     with tally.unit("matte"):
                         matting = self._matting(frame)
                         alphas = self._matte(frame, masks, matting, matter)
@@ -276,10 +285,12 @@ class _Job:
         self._emit(self._tally.progress())
 
 
-def _together(groups: Sequence[GroupTracking]) -> Iterator[tuple[int, Masks]]:
-    """The answers of all groups, frame by frame."""
-    for answers in zip(*(group.results() for group in groups), strict=True):
-        masks: dict[int, Tracked] = {}
-        for _, tracked in answers:
-            masks |= tracked
-        yield answers[0][0], masks
+def _together(groups: Sequence[GroupTracking]) -> Generator[tuple[int, Masks], None, None]:
+    """The answers of all groups, frame by frame; close it where it is left early."""
+    with ExitStack() as stack:
+        results = [stack.enter_context(closing(group.results())) for group in groups]
+        for answers in zip(*results, strict=True):
+            masks: dict[int, Tracked] = {}
+            for _, tracked in answers:
+                masks |= tracked
+            yield answers[0][0], masks

@@ -21,6 +21,7 @@ from airoto_server.scheduler.lane import Urgency
 from airoto_server.sessions.events import Provenance
 from airoto_server.sessions.keyframes import Prompting, fitted, read_drawn_mask
 from airoto_server.sessions.matting import FrameMatting, ObjectAlpha
+from airoto_server.sessions.paths import refuse_relative_paths
 from airoto_server.sessions.shot import Shot, open_shot
 from airoto_server.sessions.workshop import Workshop
 from airoto_server.transport.spool import Spool
@@ -67,8 +68,10 @@ def segment_frame(
         AIRotoError: of any kind.
     """
     validate(recipe, parts=Parts.SEGMENT_CALL)
+    frames = list(uploads)
+    refuse_relative_paths(recipe, uploaded=bool(frames))
     _check_frame(recipe, frame)
-    shot = open_shot(workshop, recipe, uploads, (Role.SEGMENTER,))
+    shot = open_shot(workshop, recipe, frames, (Role.SEGMENTER,))
     prompted = [(one.id, p) for one in recipe.objects for p in one.prompts if p.frame == frame]
     if not prompted:
         raise RecipeError(
@@ -99,6 +102,7 @@ def matte_frame(workshop: Workshop, request: pb.MatteRequest, cancel: Cancel) ->
     """
     recipe = request.recipe
     validate(recipe, parts=Parts.MATTE_CALL)
+    refuse_relative_paths(recipe, uploaded=bool(request.uploads))
     _check_frame(recipe, request.frame)
     shot = open_shot(workshop, recipe, request.uploads, (Role.MATTER,))
     guide, is_trimap = _guide(workshop, shot, request)

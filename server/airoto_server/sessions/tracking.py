@@ -56,7 +56,7 @@ class GroupTracking:
         frames: Sequence[int],
         keyframes: MaskStore,
         keys: Mapping[int, Sequence[int]],
-        pictures: Callable[[Sequence[int]], Iterator[tuple[int, Picture]]],
+        pictures: Callable[[Sequence[int]], Generator[tuple[int, Picture], None, None]],
         turn: Callable[[], AbstractContextManager[None]],
         spill: MaskStore,
         settings: TrackSettings,
@@ -102,8 +102,8 @@ class GroupTracking:
             seen.update((one.start, *one.frames, *one.ahead))
         return sorted(bounds & seen)
 
-    def results(self) -> Iterator[tuple[int, dict[int, Tracked]]]:
-        """Every wanted frame, ascending, with every object."""
+    def results(self) -> Generator[tuple[int, dict[int, Tracked]], None, None]:
+        """Every wanted frame, ascending, with every object; close it where it is left early."""
         going = self._run_forward()
         with closing(going):
             for frame in self._wanted:
@@ -163,8 +163,10 @@ class GroupTracking:
         in_play = sorted(self._keys if self._settings.whole_shot else one.objects)
         route = [*one.ahead, one.start, *one.frames]
         assert self._tracker is not None
-        with closing(self._tracker.begin(in_play, seed=self._settings.seed)) as run:
-            pictures = self._pictures(route)
+        with (
+            closing(self._tracker.begin(in_play, seed=self._settings.seed)) as run,
+            closing(self._pictures(route)) as pictures,
+        ):
             for key in one.ahead:
                 _, picture = next(pictures)
                 known = {n: m for n, m in self._given(key).items() if n in in_play}

@@ -83,6 +83,7 @@ def write_exr(
     spec.x, spec.y = origin
     spec.full_x = spec.full_y = 0
     spec.full_width, spec.full_height = display or (width, height)
+    spec.attribute("DateTime", "")  # or the time of writing goes in
     spec.attribute("compression", "zip")
     if "R" in channels:
         spec.attribute("chromaticities", oiio.TypeDesc("float[8]"), _AP1)

@@ -57,7 +57,9 @@ def measure(
     against = motion.to_previous - to_previous
     gathered = against
     if drift is not None:
-        gathered = np.float32(_KEEP) * carry(drift, motion.to_previous) + against
+        # What was uncovered just now did not move with what covered it.
+        kept = np.float32(_KEEP) * motion.trust[..., None]
+        gathered = kept * carry(drift, motion.to_previous) + against
     squared = np.einsum("hwc,hwc->hw", gathered, gathered)
     typical = float(np.sqrt(np.median(squared[background]))) if background.any() else 0.0
     scale = max(1.0, 2 * typical)

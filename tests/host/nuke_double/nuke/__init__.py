@@ -21,12 +21,14 @@ from nuke._callbacks import (
     addKnobChanged,
     addOnCreate,
     addOnScriptLoad,
+    addUpdateUI,
     removeAfterRender,
     removeBeforeFrameRender,
     removeBeforeRender,
     removeKnobChanged,
     removeOnCreate,
     removeOnScriptLoad,
+    removeUpdateUI,
 )
 from nuke._execute import (
     CancelledError,
@@ -236,6 +238,10 @@ def frame(f: int | None = None) -> int:
     if f is not None:
         _app.on_main("frame")
         _app.frame = int(f)
+        if _app.gui:  # Source: Nuke Python Developer's Guide: updateUI runs on any change
+            for node in allNodes(group=_app.root, recurseGroups=True):
+                with _app.callback(node):
+                    _nodes_module.run_callbacks("updateUI", node.Class())
     return _app.frame
 
 

@@ -7,6 +7,7 @@ and public threads say of the calls that AIRoto uses.
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -57,6 +58,7 @@ class App:
         self.viewer: Any = None
         self.written: list[str] = []
         self.modified = False
+        self.names_written = 0
 
     # Source: Nuke Python Developer's Guide, "Threading": nodes are touched on the main thread
     # only; from others one goes through executeInMainThread.
@@ -104,3 +106,8 @@ class App:
 
 
 app = App()
+
+
+def script_names() -> dict[str, Any]:
+    """What knob scripts see: Nuke runs them in `__main__`, where it has imported `nuke`."""
+    return {"nuke": sys.modules["nuke"]}

@@ -39,3 +39,4 @@ addBeforeRender, removeBeforeRender = _add("beforeRender"), _remove("beforeRende
 addAfterRender, removeAfterRender = _add("afterRender"), _remove("afterRender")
 addBeforeFrameRender = _add("beforeFrameRender")
 removeBeforeFrameRender = _remove("beforeFrameRender")
+addUpdateUI, removeUpdateUI = _add("updateUI"), _remove("updateUI")

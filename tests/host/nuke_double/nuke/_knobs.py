@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
+from pathlib import Path
 from typing import Any
 
 import tclwords
 
-from nuke._app import app
+from nuke._app import app, script_names
 
 ALWAYS_SAVE = 0x800
 DO_NOT_WRITE = 0x200
@@ -219,7 +220,7 @@ class Array_Knob(Knob):
 
     def _script(self) -> str:
         parts = [
-            "{" + self._expressions[i] + "}" if i in self._expressions else _plain(one)
+            "{" + _quoted(self._expressions[i]) + "}" if i in self._expressions else _plain(one)
             for i, one in enumerate(self._value)
         ]
         return parts[0] if len(parts) == 1 else " ".join(parts)
@@ -239,7 +240,7 @@ class Array_Knob(Knob):
             try:
                 values.append(self.number(_number(part)))
             except ValueError:
-                self._expressions[index] = part
+                self._expressions[index] = tclwords.split(part)[0]
                 values.append(self.number(0))
         if len(values) != self.size:
             raise ValueError(f"{self._name}: {script!r} has {len(values)} of {self.size} numbers")
@@ -395,7 +396,11 @@ class File_Knob(EvalString_Knob):
 
     def evaluate(self, frame: float | None = None) -> str:
         number = int(app.frame if frame is None else frame)
-        text = super().evaluate()
+        # The usual words for the script's folder; other Tcl is not known here.
+        folder = str(Path(app.root["name"].value()).parent)
+        text = self._value.replace("[file dirname [value root.name]]", folder)
+        if "[" in text:
+            raise RuntimeError(f"{self._name}: Tcl in a path: {text!r}")
         text = re.sub(r"%0(\d+)d", lambda m: f"{number:0{m[1]}d}", text)
         return re.sub(r"#+", lambda m: f"{number:0{len(m[0])}d}", text)
 
@@ -448,7 +453,16 @@ class PyScript_Knob(Script_Knob):
     def execute(self) -> None:
         app.on_main("execute")
         with app.callback(self._node, self):
-            exec(compile(self._value, f"<{self.fullyQualifiedName()}>", "exec"), {})
+            exec(compile(self._value, f"<{self.fullyQualifiedName()}>", "exec"), script_names())
+
+
+class Reload_Knob(Script_Knob):
+    """A Read's `reload` button: files are looked at again. The double never caches any."""
+
+    saved = False
+
+    def execute(self) -> None:
+        app.on_main("reload")
 
 
 class PythonKnob(String_Knob):
@@ -471,9 +485,16 @@ def _plain(value: Any) -> str:
     return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
+def _quoted(expression: str) -> str:
+    """As Nuke writes expressions: in quotes where they have spaces."""
+    return f'"{expression}"' if " " in expression else expression
+
+
 def _number(text: str) -> float:
     if text in ("true", "false"):
         return float(text == "true")
+    if text.startswith("0x"):
+        return float(int(text, 16))
     return float(text)
 
 

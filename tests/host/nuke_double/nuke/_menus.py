@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nuke._app import app
+from nuke._app import app, script_names
 
 
 class MenuItem:
@@ -20,7 +20,7 @@ class MenuItem:
         if callable(self._command):
             self._command()
         else:
-            exec(compile(self._command, f"<{self._name}>", "exec"), {})
+            exec(compile(self._command, f"<{self._name}>", "exec"), script_names())
 
 
 class Menu(MenuItem):

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from nuke import _images, _script
-from nuke._app import app
+from nuke._app import app, script_names
 from nuke._formats import Format, FrameRange, Info
 from nuke._knobs import (
     KINDS,
@@ -20,6 +20,7 @@ from nuke._knobs import (
     Int_Knob,
     Knob,
     PythonKnob,
+    Reload_Knob,
     Tab_Knob,
 )
 
@@ -81,7 +82,7 @@ _CLASSES: dict[str, tuple[int, tuple[tuple[str, type[Knob], tuple[Any, ...]], ..
             ("raw", Boolean_Knob, ()),
             ("premultiplied", Boolean_Knob, ()),
             ("auto_alpha", Boolean_Knob, ()),
-            ("reload", Int_Knob, ()),
+            ("reload", Reload_Knob, ()),
         ),
     ),
     "Write": (
@@ -368,7 +369,7 @@ class Node:
         if not script:
             return
         try:
-            exec(compile(script, f"<{self.fullName()}>", "exec"), {})
+            exec(compile(script, f"<{self.fullName()}>", "exec"), script_names())
         except Exception as exc:  # noqa: BLE001
             app.errors.append(exc)
 

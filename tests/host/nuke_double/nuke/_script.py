@@ -26,11 +26,13 @@ def _definition(knob: Any) -> str:
     parts = getattr(knob, "_definition", None)
     if parts is None:
         parts = [str(knob.kind), knob.name(), "l", knob.label()]
-    at, made = 0, []
-    while at < len(parts):
-        made.append(tclwords.quoted(parts[at]))
-        at += 1
-    return " ".join(made)
+    if hasattr(knob, "_items") and "M" in parts:
+        at = parts.index("M") + 1
+        items = " ".join(tclwords.quoted(one) for one in knob._items)
+        head = " ".join(tclwords.quoted(one) for one in parts[:at])
+        rest = " ".join(tclwords.quoted(one) for one in parts[at + 1 :])
+        return f"{head} {{{items}}} {rest}".rstrip()
+    return " ".join(tclwords.quoted(one) for one in parts)
 
 
 def node_text(node: Any, indent: str = "") -> str:
@@ -54,7 +56,8 @@ def nodes_text(nodes: list[Any]) -> str:
             known = source is not None and id(source) in names
             lines.append(f"push ${names[id(source)]}" if known else "push 0")
         lines.append(node_text(node))
-        names[id(node)] = f"N{len(names) + 1:08x}"
+        app.names_written += 1  # a Group inside may not take a name of the outside
+        names[id(node)] = f"N{app.names_written:08x}"
         lines.append(f"set {names[id(node)]} [stack 0]")
     return "\n".join(lines) + "\n"
 
@@ -67,6 +70,7 @@ def script_text() -> str:
     head = ["version 17.0 v1", "Root {", " inputs 0"]
     head.extend(knob_lines(app.root).splitlines())
     head.append("}")
+    app.names_written = 0
     return "\n".join([*head, *layers, nodes_text(app.root._nodes)])
 
 

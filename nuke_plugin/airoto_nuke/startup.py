@@ -1,0 +1,62 @@
+"""What happens when Nuke starts: callbacks in every mode, menus where there are windows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ICONS = Path(__file__).resolve().parents[1] / "icons"
+_ENTRIES = (
+    ("AIRoto", "ROTO", "Prompts on a few frames become tracked mattes"),
+    ("AIMatte", "MATTE", "A plate and a rough mask become a fine matte"),
+    ("AITrimap", "TRIMAP", "A mask becomes a trimap"),
+    ("AIDetect", "DETECT", "Objects by text"),
+)
+
+
+def every_mode() -> None:
+    """Renders are guarded in every mode. The guard itself is imported when the first one begins."""
+    from airoto_nuke import host
+
+    host.on_before_render(_before_render)
+    host.on_before_frame(_before_frame)
+
+
+def windows() -> None:
+    """The menu Nodes -> AIRoto, which Tab search finds too."""
+    from airoto_nuke import host
+
+    menu = host.nodes_menu().addMenu("AIRoto", icon=str(ICONS / "AIRoto.png"))
+    for name, kind, tooltip in _ENTRIES:
+        menu.addCommand(
+            name,
+            f"from airoto_nuke import startup; startup.create({kind!r})",
+            icon=str(ICONS / f"{name}.png"),
+            tooltip=tooltip,
+        )
+    host.on_update_ui(_frame_changed)
+
+
+def create(kind: str) -> None:
+    """A new node, from the menu."""
+    from airoto_nuke import nodes
+    from airoto_nuke.knobs import NodeKind
+
+    nodes.create(NodeKind[kind])
+
+
+def _before_render() -> None:
+    from airoto_nuke import gate
+
+    gate.before_render()
+
+
+def _before_frame() -> None:
+    from airoto_nuke import gate
+
+    gate.before_frame()
+
+
+def _frame_changed() -> None:
+    from airoto_nuke import entry
+
+    entry.frame_changed()

@@ -1,0 +1,355 @@
+"""Segment, Track, Make: from a node to the server and back into the node."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from typing import Any, Optional
+
+from airoto.errors import AIRotoError, BadRequestError, CancelledError
+
+from airoto_nuke import (
+    cache_paths,
+    capture,
+    guides,
+    host,
+    jobs,
+    nodes,
+    panel,
+    pixels,
+    plates,
+    remote,
+    staleness,
+)
+from airoto_nuke.state import State
+
+Node = Any
+# Seconds between two looks of the inner Read at what has arrived.
+_SHOW_EVERY = 0.5
+
+_running: dict[str, jobs.Job] = {}
+
+
+def is_running(node: Node) -> bool:
+    """Whether something is done for this node now."""
+    job = _running.get(nodes.id_of(node))
+    return job is not None and job.is_running
+
+
+def cancel(node: Node) -> None:
+    """Give up what is done for this node; finished frames are kept."""
+    job = _running.pop(nodes.id_of(node), None)
+    if job is not None:
+        job.cancel()
+
+
+def segment(node: Node) -> None:
+    """Candidate masks for the current frame's prompts."""
+    frame, state = host.frame(), nodes.state_of(node)
+    if frame not in state.prompted_frames:
+        raise BadRequestError(
+            f"no object has a prompt on frame {frame}",
+            hint="Ctrl-click the object in the viewer, then press “Add +”",
+        )
+    _check_range(node, state)
+    ask = _ask(node, state, (frame, frame), rendered=[frame])
+    key = candidate_key(ask.recipe, frame)
+
+    def done(found: list[remote.Found], error: Optional[AIRotoError]) -> None:
+        if error is not None:
+            _ended(node, error)
+            return
+        _ended(node, None)
+        if key == candidate_key(_recipe_now(node), frame):
+            _show_candidates(node, found, frame)
+
+    ask = replace(ask, key=key)
+    _start(node, lambda emit, stop: remote.segment(ask, emit, stop), None, done)
+
+
+def track(node: Node, first: int, last: int) -> None:
+    """Mattes of a range of frames."""
+    state = nodes.state_of(node)
+    if not state.objects or not state.prompted_frames:
+        raise BadRequestError(
+            "nothing to track: no object has a prompt",
+            hint="Ctrl-click the object in the viewer, then press “Add +”",
+        )
+    empty = [one.name for one in state.objects if not one.prompts]
+    if empty:
+        raise BadRequestError(
+            f"{', '.join(empty)} has no prompt on any frame", hint="add one, or delete the object"
+        )
+    _check_range(node, state)
+    _check_locks(state)
+    everything = range(nodes.settings_of(node).first, nodes.settings_of(node).last + 1)
+    _deliver(node, _ask(node, state, (first, last), rendered=everything), state)
+
+
+def make(node: Node, first: int, last: int) -> None:
+    """Mattes (or trimaps) from the mask input, for a range of frames."""
+    plate = plates.plate_of(node, fresh=True)
+    mask = plates.plate_of(node, index=1, fresh=True)
+    guides.check_inputs(plate, mask)
+    view = plates.view_of(node)
+    frames = range(first, last + 1)
+    pattern = guides.mask_pattern(node, mask)
+    capture.capture(node, "mask", pattern, frames, channels="alpha", view=view)
+    state = guides.state_of(node, pattern, frames)
+    key = guides.wanted_key(node, plate)
+    _render_plate(node, plate, frames, view)
+    output = cache_paths.result_pattern(nodes.folder_of(node), key)
+    recipe = guides.recipe_of(node, plate, state, output=output)
+    _deliver(node, _asked(node, recipe, key, (first, last), state), state)
+
+
+def candidate_key(recipe: Any, frame: int) -> str:
+    """What candidate masks of a frame depend on."""
+    prompts = [
+        [one["id"], [p for p in one["prompts"] if p["frame"] == frame]]
+        for one in recipe["objects"]
+    ]
+    for _, said in prompts:
+        for prompt in said:
+            prompt.pop("candidate", None)
+    plate = {name: recipe["plate"].get(name) for name in ("path", "colour", "view", "layer")}
+    working = recipe.get("processing", {})
+    return staleness.digest([prompts, plate, recipe.get("segment"), working])[:16]
+
+
+def show_candidate(node: Node, frame: int) -> None:
+    """Let the inner Read show the chosen candidate of the current object, where it is there."""
+    state = nodes.state_of(node)
+    prompt = next(
+        (p for o in state.objects if o.id == state.current for p in o.prompts if p.frame == frame),
+        None,
+    )
+    if prompt is None:
+        hide_candidates(node)
+        return
+    key = candidate_key(_recipe_now(node), frame)
+    number = prompt.candidate or 1
+    path = cache_paths.candidate_path(
+        nodes.folder_of(node), key, frame, state.current, number
+    )
+    if not os.path.isfile(path):
+        hide_candidates(node)
+        return
+    with host.no_undo():
+        reader = node.node("Candidate")
+        panel.put_on(reader, "file", nodes.place_of(node).shown(path))
+        for name in ("first", "last"):
+            panel.put_on(reader, name, frame)
+        panel.put(node, "candidate_frame", frame)
+        panel.put(node, "show_candidate", 1)
+
+
+def hide_candidates(node: Node) -> None:
+    """Show the tracked matte again."""
+    with host.no_undo():
+        panel.put(node, "show_candidate", 0)
+
+
+def frame_matte(node: Node, frame: int) -> tuple[staleness.Manifest, str]:
+    """The shown result and a frame's file, to approve or to bake.
+
+    Raises:
+        BadRequestError: the node shows no current matte of that frame.
+    """
+    nodes.refresh(node, fresh=True)
+    manifest = nodes.shown_manifest(node)
+    wanted = nodes.key_now(node, nodes.state_of(node))
+    found = staleness.verdict(str(nodes.value(node, "result_key")), wanted, manifest, frame)
+    if found is not staleness.Verdict.CURRENT or manifest is None:
+        raise BadRequestError(
+            f"the matte of frame {frame} is {found.value}", hint="track that frame first"
+        )
+    return manifest, cache_paths.frame_path(nodes.shown_pattern(node), frame)
+
+
+def _recipe_now(node: Node) -> Any:
+    plate = plates.plate_of(node)
+    return nodes.recipe_of(node, plate, nodes.state_of(node))
+
+
+def _ask(node: Node, state: State, frames: tuple[int, int], *, rendered: Any) -> remote.Ask:
+    """Render the plate where that is needed, and say what is wanted."""
+    plate = plates.plate_of(node, fresh=True)
+    _render_plate(node, plate, rendered, plates.view_of(node))
+    key = nodes.wanted_key(node, plate, state)
+    output = cache_paths.result_pattern(nodes.folder_of(node), key)
+    recipe = nodes.recipe_of(node, plate, state, output=output)
+    return _asked(node, recipe, key, frames, state)
+
+
+def _asked(
+    node: Node, recipe: Any, key: str, frames: tuple[int, int], state: State
+) -> remote.Ask:
+    return remote.Ask(
+        recipe=recipe,
+        key=key,
+        folder=nodes.folder_of(node),
+        frames=frames,
+        locks=state.locks,
+        target=str(nodes.value(node, "server")).strip(),
+        link=str(nodes.value(node, "link", "bridge")),
+    )
+
+
+def _render_plate(node: Node, plate: plates.Plate, frames: Any, view: str) -> None:
+    if not nodes.why_render(node, plate):
+        return
+    pattern = cache_paths.plate_pattern(nodes.folder_of(node), plate.identity)
+    capture.capture(node, "plate", pattern, list(frames), channels="rgb", view=view)
+
+
+def _deliver(node: Node, ask: remote.Ask, state: State) -> None:
+    """Run a render job whose frames end up in the node."""
+    plate_files = {}
+    for frame in range(ask.frames[0], ask.frames[1] + 1):
+        stamp = staleness.file_stamp(pixels.file_of(ask.recipe["plate"]["path"], frame))
+        if stamp is not None:
+            plate_files[frame] = stamp
+    place = cache_paths.manifest_path(ask.folder, ask.key)
+    before = staleness.read_manifest(place)
+    output = ask.recipe["output"]
+    layers = tuple(name for name in ("trimap", "foreground", "confidence") if output.get(name))
+    box = _Box(
+        before
+        or staleness.Manifest(
+            key=ask.key,
+            pattern=output["path"],
+            objects=tuple(one.name for one in state.objects),
+            layers=layers,
+        )
+    )
+    box.manifest = replace(
+        box.manifest, plate_files={**box.manifest.plate_files, **plate_files}
+    )
+
+    def on_event(event: Any) -> None:
+        box.take(event)
+        if isinstance(event, remote.Planned):
+            panel.put(node, "made_with", event.made_with)
+        if isinstance(event, remote.FrameDone) and box.is_time():
+            _show(node, ask, place, box.manifest)
+
+    def done(_: Any, error: Optional[AIRotoError]) -> None:
+        if box.manifest.finished:
+            _show(node, ask, place, box.manifest)
+        _ended(node, error)
+
+    _start(node, lambda emit, stop: remote.render(ask, emit, stop), on_event, done)
+
+
+class _Box:
+    """What has arrived so far."""
+
+    def __init__(self, manifest: staleness.Manifest) -> None:
+        self.manifest = manifest
+        self._shown = time.monotonic()
+
+    def take(self, event: Any) -> None:
+        """Note a finished frame or the recipe's hash."""
+        if isinstance(event, remote.Planned):
+            self.manifest = replace(self.manifest, recipe_hash=event.recipe_hash)
+        elif isinstance(event, remote.FrameDone) and event.locked:
+            locked = tuple(sorted({*self.manifest.locked, event.frame}))
+            self.manifest = replace(self.manifest, locked=locked)
+        elif isinstance(event, remote.FrameDone):
+            self.manifest = self.manifest.with_frame(event.frame, event.notes)
+
+    def is_time(self) -> bool:
+        """Whether it is time to show what has arrived."""
+        if time.monotonic() - self._shown < _SHOW_EVERY:
+            return False
+        self._shown = time.monotonic()
+        return True
+
+
+def _show(node: Node, ask: remote.Ask, place: str, manifest: staleness.Manifest) -> None:
+    """Keep the manifest, and show the result if the node still asks for it."""
+    staleness.write_manifest(place, manifest)
+    with host.no_undo():
+        if nodes.key_now(node, nodes.state_of(node)) == ask.key:
+            nodes.show_result(node, manifest)
+    nodes.refresh(node)
+
+
+def _start(node: Node, work: jobs.Work, on_event: Any, done: Any) -> None:
+    if is_running(node):
+        raise BadRequestError(
+            f"{node.name()} is still at work", hint="wait, or press Cancel first"
+        )
+
+    def heard(event: Any) -> None:
+        if isinstance(event, remote.Going):
+            panel.put(node, "progress", event.text)
+            if not host.is_gui():
+                host.log(f"{node.name()}: {event.text}")
+        if on_event is not None:
+            on_event(event)
+
+    job = jobs.Job(work, on_event=heard, on_done=done, post=host.post if host.is_gui() else None)
+    _running[nodes.id_of(node)] = job
+    with host.no_undo():
+        panel.put(node, "progress", "starting")
+    job.start()
+
+
+def _ended(node: Node, error: Optional[AIRotoError]) -> None:
+    _running.pop(nodes.id_of(node), None)
+    words = "done"
+    if isinstance(error, CancelledError):
+        words = "cancelled; finished frames are kept"
+    elif error is not None:
+        words = f"failed: {error.message}"
+    with host.no_undo():
+        panel.put(node, "progress", _untcl(words))
+    nodes.refresh(node)
+    if error is not None and not isinstance(error, CancelledError):
+        if not host.is_gui():
+            raise error
+        host.tell(remote.error_text(error))
+
+
+def _untcl(text: str) -> str:
+    """Words that no text knob takes for Tcl."""
+    return text.replace("[", "(").replace("]", ")")
+
+
+def _show_candidates(node: Node, found: list[remote.Found], frame: int) -> None:
+    state = nodes.state_of(node)
+    scores = next((one.scores for one in found if one.object_id == state.current), ())
+    text = ", ".join(f"{number}: {score:.2f}" for number, score in enumerate(scores, 1))
+    with host.no_undo():
+        panel.put(node, "candidate_scores", text or "none")
+    show_candidate(node, frame)
+
+
+def _check_range(node: Node, state: State) -> None:
+    settings = nodes.settings_of(node)
+    if settings.first > settings.last:
+        raise BadRequestError(f"the range {settings.first}-{settings.last} is empty")
+    outside = [
+        one for one in state.prompted_frames if not settings.first <= one <= settings.last
+    ]
+    if outside:
+        raise BadRequestError(
+            f"there are prompts on {', '.join(map(str, outside))}, outside the range "
+            f"{settings.first}-{settings.last}",
+            hint="widen the range on the Track tab, or delete those prompts",
+        )
+
+
+def _check_locks(state: State) -> None:
+    names = tuple(one.name for one in state.objects)
+    for lock in state.locks:
+        if lock.objects != names:
+            raise BadRequestError(
+                f"frame {lock.frame} was approved with {', '.join(lock.objects)}; "
+                f"now there are {', '.join(names)}",
+                hint="unlock it on the Track tab",
+            )
+

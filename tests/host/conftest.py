@@ -1,0 +1,99 @@
+"""A double of Nuke, a real server behind a real bridge, a small clip."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parents[1]
+sys.path.insert(0, str(HERE / "nuke_double"))
+for root in ("nuke_plugin", "proto"):
+    if str(REPOSITORY / root) not in sys.path:
+        sys.path.append(str(REPOSITORY / root))
+
+pytest.importorskip("numpy", reason="the double of Nuke needs numpy and OpenImageIO")
+pytest.importorskip("OpenImageIO", reason="the double of Nuke needs OpenImageIO")
+
+AIROTO = Path(sys.executable).with_name("airoto")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """The target of a real `airoto serve`, ended with the tests."""
+    folder = Path(tempfile.mkdtemp(prefix="airoto-host-"))
+    socket = folder / "server.sock"
+    log = folder / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [str(AIROTO), "serve", "--socket", str(socket), "--threads", "1", "--exit-with-parent"],
+            stdin=subprocess.PIPE,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        deadline = time.monotonic() + 120
+        while b"serving" not in log.read_bytes():
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"the server did not start: {log.read_text()}")
+            time.sleep(0.05)
+        yield f"unix:{socket}"
+    finally:
+        process.terminate()
+        process.wait(20)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample clip's folder: 6 frames, 192x108."""
+    from airoto_server.app.sample import make_sample
+
+    folder = tmp_path_factory.mktemp("clip")
+    make_sample(folder, frames=6, width=192, height=108)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _command(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nodes find the AIRoto of this environment, and only that."""
+    monkeypatch.setenv("AIROTO_COMMAND", str(AIROTO))
+    monkeypatch.delenv("AIROTO_SERVER", raising=False)
+    monkeypatch.delenv("OCIO", raising=False)
+    yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _links() -> Iterator[None]:
+    """No bridge outlives the tests."""
+    yield
+    from airoto_nuke import links
+
+    links.close_all()
+
+
+@pytest.fixture
+def studio(tmp_path: Path, clip: Path, server: str) -> Iterator[object]:
+    """A session with windows, a saved script, the clip's Read and the server's address."""
+    from studio import Studio
+
+    made = Studio(tmp_path / "shots", clip, server, gui=True)
+    yield made
+    assert made.app.errors == [], "callbacks raised"
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, clip: Path, server: str) -> Iterator[object]:
+    """The same without windows, as in `nuke -t`."""
+    from studio import Studio
+
+    made = Studio(tmp_path / "shots", clip, server, gui=False)
+    yield made
+    assert made.app.errors == [], "callbacks raised"
