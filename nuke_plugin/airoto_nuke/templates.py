@@ -126,7 +126,9 @@ def _inside(kind: NodeKind) -> str:
     text += _node("Read", "Result", f"{read}\n  on_error black") + "set Nresult [stack 0]\n"
     text += _node("Read", "Checked", read) + "set Nchecked [stack 0]\n"
     text += _node("Read", "Candidate", f"{read}\n  on_error black") + "set Ncandidate [stack 0]\n"
-    text += _node("Read", "Refused", f"{read}\n  file {quoted(REFUSED)}") + "set Nrefused [stack 0]\n"
+    # Every frame is held, so that every frame is an error.
+    refused = f"inputs 0\n  file {quoted(REFUSED)}\n  before hold\n  after hold\n  raw true"
+    text += _node("Read", "Refused", refused) + "set Nrefused [stack 0]\n"
     text += "push $Nplate\n"
     zero = "\n  ".join(f"expr{n} 0" for n in range(4))
     text += _node("Expression", "Empty", zero) + "set Nempty [stack 0]\n"

@@ -247,7 +247,7 @@ _CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 @given(steps=st.lists(operations, min_size=4, max_size=20))
 @settings(
-    max_examples=1000 if FULL else 20, deadline=None, derandomize=True, database=None,
+    max_examples=1000 if FULL else 12, deadline=None, derandomize=True, database=None,
     suppress_health_check=_CHECKS,
 )  # fmt: skip
 def test_edits_never_lose_a_prompt_nor_show_another_recipes_matte_as_current(

@@ -11,12 +11,12 @@ from typing import Any, NoReturn
 
 import airoto
 from airoto.errors import AIRotoError, BadRequestError, InternalError
-from airoto_client.cli import bridge, info, matte, recipe, render, roto, sample, segment, serve
+from airoto_client.cli import bridge, info, matte, recipe, render, roto, sample, segment, server_verbs
 from airoto_client.cli.reporting import Reporter, make_reporter
 from airoto_client.cli.stopping import Stopper
 from airoto_client.exit_codes import ExitCode, exit_code_of
 
-_VERBS = (roto, render, segment, matte, recipe, info, sample, serve, bridge)
+_VERBS = (roto, render, segment, matte, recipe, info, sample, server_verbs, bridge)
 
 _EPILOG = """\
 The main job: airoto roto plate.%04d.exr --point 1001:812,455 --out mattes/hero.%04d.exr
@@ -36,8 +36,8 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the return value is its exit code (`airoto_client.exit_codes`)."""
     arguments = [_explicit(argument) for argument in (sys.argv[1:] if argv is None else argv)]
-    if arguments[:1] == ["serve"]:  # its options are the server's own
-        return serve.delegate(arguments[1:])
+    if server_verbs.is_ours(arguments):  # their options are the server's own
+        return server_verbs.delegate(arguments)
     reporter = make_reporter(as_json="--json" in arguments, quiet=False, verbose=False)
     try:
         options = _parser().parse_args(arguments)

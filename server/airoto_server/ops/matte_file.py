@@ -102,6 +102,7 @@ def write_matte(path: Path, matte: Matte, *, compression: Compression = Compress
     if format_name is None:
         known = ", ".join(SUFFIXES)
         raise OutputError(f"{path}: no such matte format; allowed: {known}", path=str(path))
+    pixels: npt.NDArray[Any]
     if format_name == "openexr":
         spec, pixels = _exr(matte, compression)
     else:
@@ -256,6 +257,8 @@ def _write(path: Path, format_name: str, spec: Any, pixels: npt.NDArray[Any]) ->
         WriteFailedError: the library noticed that it could not.
     """
     output = oiio.ImageOutput.create(format_name)
+    if output is None:
+        raise WriteFailedError(f"the library cannot write {format_name}")
     written = output.open(str(path), spec) and output.write_image(pixels)
     complaint = output.geterror()
     # Always closed: a file that is still open keeps its space on a full disk.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -189,7 +190,7 @@ def _connectivity(
     """
     connected = np.full(true.shape, -1.0)
     levels = np.arange(0, 1 + CONNECTIVITY_STEP / 2, CONNECTIVITY_STEP)
-    for before, level in zip(levels[:-1], levels[1:], strict=True):
+    for before, level in pairwise(levels):
         # The levels are sums of 0.1 in floating point; 1.0 itself must still reach 1.
         both = ((made >= level - 1e-9) & (true >= level - 1e-9)).astype(np.uint8)
         kinds, labels, stats, _ = cv2.connectedComponentsWithStats(both, connectivity=4)

@@ -23,6 +23,9 @@ from airoto_server.transport.roots import Roots
 class Delivery:
     """The files of one render.
 
+    Attributes:
+        provenance: goes into every header; the render fills in what engines say of themselves.
+
     Args:
         recipe_hash: of the whole recipe; goes into every header.
         way: DELIVERY_HANDLES keeps files in the spool; everything else writes them in place.
@@ -41,6 +44,7 @@ class Delivery:
         self._decoder = workshop.decoder
         self._shot = shot
         self._hash = recipe_hash
+        self.provenance = shot.provenance
         self._by_handle = way == pb.Delivery.DELIVERY_HANDLES
         output = shot.recipe.output
         path, overwrite, roots = output.path, output.overwrite, workshop.roots
@@ -121,7 +125,7 @@ class Delivery:
         shape = (shot.window.height, shot.window.width)
         whole = union([one.alpha for one in alphas.values()], shape)
         provenance: dict[str, Any] = {
-            **shot.provenance.as_dict(),
+            **self.provenance.as_dict(),
             "recipe_hash": self._hash,
             "content_id": shot.reader.content_id(frame),
             "objects": {

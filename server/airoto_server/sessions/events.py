@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from airoto_server.engines.registry import Role
+from airoto_server.engines.roles import Engine
 
 
 @dataclass(frozen=True)
 class EngineUse:
-    """An engine that made a result."""
+    """An engine that made a result; precision is empty until the engine is loaded."""
 
     role: Role
     name: str
@@ -36,6 +37,18 @@ class Provenance:
     colour: str
     threads: int
     choices: dict[str, str] = field(default_factory=dict)
+
+    def with_engine(self, role: Role, engine: Engine) -> Provenance:
+        """The same with what a loaded engine says of its device and precision."""
+        return replace(
+            self,
+            engines=tuple(
+                replace(use, device=engine.device(), precision=engine.precision())
+                if use.role is role
+                else use
+                for use in self.engines
+            ),
+        )
 
     def as_dict(self) -> dict[str, object]:
         """For the header of a file."""

@@ -35,7 +35,7 @@ class Prompting:
     ) -> None:
         self._workshop = workshop
         self._shot = shot
-        self._segmenter = segmenter
+        self.segmenter = segmenter
         self._turn = turn
 
     @classmethod
@@ -73,7 +73,7 @@ class Prompting:
                 hint="click on the object or draw a box instead",
                 frame=frame,
             )
-        if self._segmenter is None:
+        if self.segmenter is None:
             raise EngineUnavailableError(
                 "points and boxes need a segmenter, and the recipe turns it off",
                 hint="set segment.engine to auto, or give a drawn mask",
@@ -91,9 +91,9 @@ class Prompting:
         with self._turn():
             # One embedding serves every object of the frame, so its seed knows only that.
             embedding = self._workshop.embeddings.get(
-                self._segmenter, picture, content=content, seed=seed_for(shot.seed, "embed")
+                self.segmenter, picture, content=content, seed=seed_for(shot.seed, "embed")
             )
-            return self._segmenter.segment(
+            return self.segmenter.segment(
                 embedding, prompts, seed=seed_for(shot.seed, "segment", frame, object_id)
             )
 

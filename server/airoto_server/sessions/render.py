@@ -13,7 +13,7 @@ from airoto.errors import RecipeError, Violation
 from airoto.wire import messages as pb
 from airoto.wire.recipe import recipe_hash, validate
 from airoto_server.engines.registry import Role
-from airoto_server.engines.roles import Matter, Tracked, Tracker
+from airoto_server.engines.roles import Engine, Matter, Tracked, Tracker
 from airoto_server.ops.seeds import seed_for
 from airoto_server.scheduler.cancel import Cancel
 from airoto_server.sessions.delivery import Delivery
@@ -157,6 +157,8 @@ class _Job:
         prompting = self._stack.enter_context(
             Prompting.opened(self._workshop, self._shot, self._turn)
         )
+        if prompting.segmenter is not None:
+            self._engine_ran(Role.SEGMENTER, prompting.segmenter)
         for group in groups:
             for frame in group.keyframes_needed:
                 with tally.unit("segment"):
@@ -192,6 +194,7 @@ class _Job:
             )
             assert isinstance(leased, Tracker)
             tracker = leased
+            self._engine_ran(Role.TRACKER, tracker)
         members: dict[str, list[pb.RotoObject]] = {}
         for one in shot.recipe.objects:
             members.setdefault(one.group, []).append(one)
@@ -232,7 +235,11 @@ class _Job:
             return None
         matter = self._stack.enter_context(self._workshop.residency.lease(spec))
         assert isinstance(matter, Matter)
+        self._engine_ran(Role.MATTER, matter)
         return matter
+
+    def _engine_ran(self, role: Role, engine: Engine) -> None:
+        self._delivery.provenance = self._delivery.provenance.with_engine(role, engine)
 
     def _matting(self, frame: int) -> FrameMatting:
         shot = self._shot

@@ -90,7 +90,14 @@ def open_shot(
     provenance = Provenance(
         airoto_version=__version__,
         engines=tuple(
-            EngineUse(role, spec.facts.name, spec.facts.version, device, "float32")
+            EngineUse(
+                role,
+                spec.facts.name,
+                spec.facts.version,
+                device,
+                precision="",
+                weights_sha256=workshop.residency.availability(spec).weights_sha256,
+            )
             for role, spec in engines.items()
         ),
         working=(working.width, working.height),

@@ -91,7 +91,10 @@ def segment_frame(
             ]
             for object_id, prompt in prompted
         }
-    return Segmented(found, shot.provenance)
+        made = shot.provenance
+        if prompting.segmenter is not None:
+            made = made.with_engine(Role.SEGMENTER, prompting.segmenter)
+    return Segmented(found, made)
 
 
 def matte_frame(workshop: Workshop, request: pb.MatteRequest, cancel: Cancel) -> Matted:
@@ -128,7 +131,10 @@ def matte_frame(workshop: Workshop, request: pb.MatteRequest, cancel: Cancel) ->
         else:
             made = matting.from_plate_mask(guide, matter, seed=seed)
         foreground = matting.foreground(made.alpha) if request.foreground else None
-    return _kept(made, foreground, shot, workshop.spool)
+        provenance = shot.provenance
+        if matter is not None:
+            provenance = provenance.with_engine(Role.MATTER, matter)
+    return _kept(made, foreground, shot, workshop.spool, provenance)
 
 
 def snapped_trimap(guide: Mask) -> Mask:
@@ -197,13 +203,17 @@ def _found_mask(mask: Mask, score: float, shot: Shot, spool: Spool) -> FoundMask
 
 
 def _kept(
-    made: ObjectAlpha, foreground: npt.NDArray[np.float32] | None, shot: Shot, spool: Spool
+    made: ObjectAlpha,
+    foreground: npt.NDArray[np.float32] | None,
+    shot: Shot,
+    spool: Spool,
+    provenance: Provenance,
 ) -> Matted:
     return Matted(
         alpha=_plane(made.alpha, shot, spool),
         trimap="" if made.trimap is None else _plane(made.trimap, shot, spool),
         foreground="" if foreground is None else _plane(foreground, shot, spool),
-        provenance=shot.provenance,
+        provenance=provenance,
     )
 
 

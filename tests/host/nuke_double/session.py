@@ -57,7 +57,8 @@ def drag(node: Any, name: str, x: float, y: float) -> None:
 def sample(node: Any, x: float, y: float, r: float | None = None, t: float | None = None) -> None:
     """Ctrl-click a pixel (or Ctrl-Shift-drag an area) of a node in the viewer, in Nuke pixels."""
     if app.viewer is None:
-        viewer = nuke.nodes.Viewer(name="Viewer1")
+        with app.no_undo():
+            viewer = nuke.nodes.Viewer(name="Viewer1")
         app.viewer = ViewerWindow(viewer)
     app.viewer.node()._wire(0, node)
     form = node.format()

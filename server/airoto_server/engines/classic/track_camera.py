@@ -66,12 +66,17 @@ def measure(
     return Camera(to_previous, np.exp(-squared / np.float32(scale**2)), gathered)
 
 
-def log_odds(still: Plane, carried: Bool) -> Plane:
+def moving_share(still: Plane, carried: Bool) -> float:
+    """How much of an object (h, w) bool moves against the camera, 0 to 1."""
+    return 1 - float(still[carried].mean()) if carried.any() else 0.0
+
+
+def log_odds(still: Plane, moving: float) -> Plane:
     """Log-odds (h, w) float32 that a pixel moves with the object rather than the camera.
 
-    Zero while the object itself (`carried`, bool) stands still against the background.
+    Args:
+        moving: `moving_share` of the object. While it stands still, all is zero.
     """
-    moving = 1 - float(still[carried].mean()) if carried.any() else 0.0
     gate = np.clip((moving - 0.05) / 0.2, 0, 1)
     odds: Plane = np.float32(gate) * (np.float32(0.7) * (1 - still) - np.float32(4) * still)
     return odds

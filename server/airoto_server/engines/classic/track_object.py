@@ -8,13 +8,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from airoto_server.engines.classic import track_camera, track_prior
+from airoto_server.engines.classic import track_camera, track_prior, track_search
 from airoto_server.engines.classic.shapes import signed_distance
 from airoto_server.engines.classic.track_camera import Camera
 from airoto_server.engines.classic.track_examples import Examples
 from airoto_server.engines.classic.track_frame import Frame
 from airoto_server.engines.classic.track_grid import Grid, places_of
 from airoto_server.engines.classic.track_motion import Motion, carry
+from airoto_server.engines.classic.track_search import Sighting
 from airoto_server.engines.classic.track_settings import Settings
 from airoto_server.engines.classic.track_trees import Trees
 from airoto_server.ops.seeds import seed_for
@@ -27,6 +28,16 @@ Region = tuple[slice, slice]
 _REFIT = 5
 # Pixels from the boundary from which an answered frame is learnt from, and a keyframe.
 _SURE_ANSWER, _SURE_KEYFRAME = 3.0, 1.0
+# An answer of fewer pixels, or with less of its usual area, or that looks less like the
+# object, is none.
+_FEWEST, _LOST_AREA, _LOST_FIT = 8, 0.1, 0.65
+# Share of what is remembered of the object's size and score that stays from frame to frame.
+_SIGHTING_KEPT = 0.9
+# How much the place where a search found something is worth.
+_TRUST_IN_SEARCH = 0.3
+# The object is looked for this many times as far away as it may well reach.
+_REGION = 2.0
+_SURE_ODDS = 2.0
 # Log-odds of what lies out of reach.
 NOWHERE = np.float32(-20.0)
 
@@ -39,11 +50,14 @@ class Guess:
         carried: (h, w) bool, the mask of the frame before, carried along.
         region: rows and columns within which the object may be.
         odds: (h, w) float32, log-odds; `NOWHERE` outside the region.
+        appearance: (h, w) float32, the part of them that does not depend on where the object
+            was before; 0 outside the region.
     """
 
     carried: Bool
     region: Region
     odds: Plane
+    appearance: Plane
 
 
 @dataclass
@@ -58,6 +72,22 @@ class TrackedObject:
     trees: Trees | None = None
     mask: Plane | None = None
     frames_since_fit: int = 0
+    last_seen: Sighting | None = None
+    frames_lost: int = 0
+    moving: float = 0.0
+
+    def begin(self, frame: Frame, mask: Plane, index: int) -> None:
+        """Go on from a drawn mask (h, w) float32 of this frame."""
+        self.mask = mask
+        self.learn_keyframe(frame, mask, index)
+        self.frames_lost = 0
+        inside = mask > 0.5
+        if inside.any():
+            odds = np.zeros(frame.shape, np.float32)
+            if self.trees is not None:
+                odds = self.trees.log_odds(frame.features)
+            area = float(inside.sum())
+            self._see(inside, float(track_search.window_scores(odds, area)[inside].max()), 0.0)
 
     def learn_keyframe(self, frame: Frame, mask: Plane, index: int) -> None:
         """Learn what the object looks like from a drawn mask (h, w) float32."""
@@ -67,13 +97,13 @@ class TrackedObject:
             self.trees = self.examples.fit(seed=seed_for(self.seed, "trees", index, self.number))
             self.frames_since_fit = 0
 
-    def learn_answer(self, frame: Frame, mask: Plane, index: int) -> None:
+    def learn_answer(self, frame: Frame, mask: Plane, index: int, odds: Plane) -> None:
         """Learn from an answer of our own."""
         if not self.settings.update:
             return
         self.frames_since_fit += 1
         refit = self.frames_since_fit >= _REFIT
-        self._learn(frame, mask > 0.5, index, keyframe=False, sample=refit)
+        self._learn(frame, mask > 0.5, index, keyframe=False, sample=refit, odds=odds)
         if refit and self.settings.trees:
             self.trees = self.examples.fit(seed=seed_for(self.seed, "trees", index, self.number))
             self.frames_since_fit = 0
@@ -85,15 +115,84 @@ class TrackedObject:
             unlike: log-odds (h, w) that a pixel is not remembered background, or None.
         """
         assert self.mask is not None
+        if self.last_seen is not None and self.frames_lost:
+            return self._search(frame, camera, unlike)
         distance = carry(signed_distance(self.mask > 0.5), motion.to_previous)
+        return self._weigh(frame, distance, motion.trust, camera, unlike)
+
+    def judge(self, guess: Guess, inside: Bool) -> float:
+        """Confidence, 0 to 1, in an answer (h, w) bool, which may be found to be none.
+
+        0 means that the object is lost; what is remembered of where it was is kept then.
+        """
+        area = float(inside.sum())
+        last = self.last_seen
+        if area < _FEWEST or last is None:
+            return self._lose()
+        fit = float((1 / (1 + np.exp(-guess.appearance[inside]))).mean())
+        if area < _LOST_AREA * last.area or fit < _LOST_FIT:
+            return self._lose()
+        score = float(track_search.window_scores(guess.appearance, last.area)[inside].max())
+        self._see(inside, score, _SIGHTING_KEPT)
+        return fit
+
+    def _lose(self) -> float:
+        self.frames_lost += 1
+        return 0.0
+
+    def _see(self, inside: Bool, score: float, kept: float) -> None:
+        area = float(inside.sum())
+        x_min, y_min, x_max, y_max = box_of(inside)
+        centre = ((x_min + x_max) / 2, (y_min + y_max) / 2)
+        if self.last_seen is None:
+            kept = 0.0
+        last = self.last_seen or Sighting(0, 0, centre)
+        self.last_seen = Sighting(
+            kept * last.area + (1 - kept) * area,
+            kept * last.score + (1 - kept) * score,
+            centre,
+        )
+        self.frames_lost = 0
+
+    def _search(self, frame: Frame, camera: Camera, unlike: Plane | None) -> Guess:
+        """Where a lost object might be, from all evidence but its last place."""
+        assert self.last_seen is not None
+        everywhere = (slice(0, frame.shape[0]), slice(0, frame.shape[1]))
+        odds = self._appearance(frame, everywhere, camera, unlike, moving=self.moving)
+        found = None
+        if self.settings.redetect:
+            found = track_search.find(odds, self.last_seen, self.frames_lost)
+        if found is None:
+            nothing = np.zeros(frame.shape, np.bool_)
+            return Guess(nothing, everywhere, np.full(frame.shape, NOWHERE), odds)
+        trust = np.full(frame.shape, _TRUST_IN_SEARCH, np.float32)
+        return self._weigh(frame, signed_distance(found), trust, camera, unlike)
+
+    def _weigh(
+        self, frame: Frame, distance: Plane, trust: Plane, camera: Camera, unlike: Plane | None
+    ) -> Guess:
         carried = distance > 0
         odds = np.full(frame.shape, NOWHERE)
+        appearance = np.zeros(frame.shape, np.float32)
         reach = track_prior.reach_of(float(carried.sum()))
-        region = region_of(distance > -2 * reach)
-        if not carried.any():
-            return Guess(carried, region, odds)
-        odds[region] = self._evidence(frame, motion, camera, unlike, distance, region)
-        return Guess(carried, region, odds)
+        region = region_of(distance > -_REGION * reach)
+        if carried.any():
+            moving = track_camera.moving_share(camera.still, carried)
+            if self.frames_lost:
+                moving = max(moving, self.moving)
+            else:
+                self.moving = 0.9 * self.moving + 0.1 * moving
+            near = distance[region]
+            looks = self._appearance(frame, region, camera, unlike, moving=moving)
+            places = track_prior.far_penalty(near, reach)
+            if self.settings.prior:
+                places += track_prior.log_odds(near, trust[region])
+            if self.settings.grid:
+                cells = places_of(frame.lab, *region, box_of(carried))
+                places += self.grid.log_ratio(cells).reshape(near.shape)
+            appearance[region] = looks
+            odds[region] = looks + places
+        return Guess(carried, region, odds, appearance)
 
     def memory_bytes(self) -> int:
         """Memory held, in bytes."""
@@ -101,33 +200,21 @@ class TrackedObject:
         held += 0 if self.mask is None else self.mask.nbytes
         return held + (0 if self.trees is None else self.trees.memory_bytes())
 
-    def _evidence(
-        self,
-        frame: Frame,
-        motion: Motion,
-        camera: Camera,
-        unlike: Plane | None,
-        distance: Plane,
-        region: Region,
+    def _appearance(
+        self, frame: Frame, region: Region, camera: Camera, unlike: Plane | None, moving: float
     ) -> Plane:
-        settings, near = self.settings, distance[region]
-        carried = near > 0
-        odds = track_prior.far_penalty(near, track_prior.reach_of(float(carried.sum())))
-        if settings.prior:
-            odds += track_prior.log_odds(near, motion.trust[region])
-        if settings.motion:
-            odds += track_camera.log_odds(camera.still[region], carried)
+        """Log-odds of a region from what does not depend on where the object was."""
+        odds = np.zeros(frame.shape, np.float32)[region]
+        if self.settings.motion:
+            odds += track_camera.log_odds(camera.still[region], moving)
         if unlike is not None:
             odds += unlike[region]
-        if settings.trees and self.trees is not None:
+        if self.settings.trees and self.trees is not None:
             odds += self.trees.log_odds(frame.features[:, *region])
-        if settings.grid:
-            places = places_of(frame.lab, *region, box_of(distance > 0))
-            odds += self.grid.log_ratio(places).reshape(near.shape)
         return odds
 
     def _learn(
-        self, frame: Frame, inside: Bool, index: int, *, keyframe: bool, sample: bool = True
+        self, frame: Frame, inside: Bool, index: int, *, keyframe: bool, sample: bool = True, odds: Plane | None = None
     ) -> None:
         if not inside.any():
             return
@@ -138,6 +225,9 @@ class TrackedObject:
             core = inside
         reach = 3 * track_prior.reach_of(float(inside.sum()))
         near = (distance < -sure) & (distance > -reach)
+        if odds is not None:
+            core = core & (odds > _SURE_ODDS)
+            near = near & (odds < -_SURE_ODDS)
         if self.settings.trees and sample:
             self.examples.learn(
                 frame.features,

@@ -72,12 +72,12 @@ class ClassicRun:
             answers = self._follow(frame, prepared, self._frame, followed)
         for number, mask in given.items():
             known = self._objects[number]
-            known.mask = shrink(mask, prepared.shape)
-            known.learn_keyframe(prepared, known.mask, frame)
+            known.begin(prepared, shrink(mask, prepared.shape), frame)
         shared = share_pixels({number: answers[number].mask for number in answers}, given)
         for known in followed:
             known.mask = shrink(shared[known.number], prepared.shape)
-            known.learn_answer(prepared, known.mask, frame)
+            if answers[known.number].confidence:
+                known.learn_answer(prepared, known.mask, frame, self._odds[known.number])
         self._learn_background(prepared)
         self._frame = prepared
         result = {number: Tracked(mask.copy(), 1.0) for number, mask in given.items()}
@@ -118,31 +118,40 @@ class ClassicRun:
         guesses = [known.guess(frame, motion, camera, unlike) for known in followed]
         costs = track_cut.edge_costs(frame.lab, _EDGE_STRENGTH)
         answers = {}
+        self._odds = {}
         for known, guess in zip(followed, guesses, strict=True):
             rivals = [other.odds for other in guesses if other is not guess]
-            answers[known.number] = self._answer(frame, guess, rivals, costs)
+            answers[known.number] = self._answer(frame, known, guess, rivals, costs)
         return answers
 
     def _answer(
-        self, frame: Frame, guess: Guess, rivals: list[Plane], costs: Plane
+        self,
+        frame: Frame,
+        known: TrackedObject,
+        guess: Guess,
+        rivals: list[Plane],
+        costs: Plane,
     ) -> Tracked:
+        self._odds[known.number]=guess.odds
         odds = guess.odds
         if rivals:
             odds = odds - np.maximum(np.maximum.reduce(rivals), 0)
         soft = np.zeros(frame.shape, np.float32)
-        if not guess.carried.any():
-            height, width = frame.grey.shape
-            return Tracked(np.zeros((height, width), np.float32), 0.0)
         region = guess.region
-        if self._settings.cut:
+        if not guess.carried.any():
+            pass
+        elif self._settings.cut:
             soft[region] = track_cut.solve(odds[region], costs[:, *region], _ITERATIONS)
         else:
             soft[region] = odds[region] > 0
         inside = keep_connected(soft > 0.5, guess.carried, _OVERLAP)
-        smooth = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), 1.0)
+        confidence = known.judge(guess, inside)
         height, width = frame.grey.shape
+        if not confidence:
+            return Tracked(np.zeros((height, width), np.float32), 0.0)
+        smooth = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), 1.0)
         mask = cv2.resize(smooth, (width, height), interpolation=cv2.INTER_CUBIC)
-        return Tracked(np.clip(mask, 0, 1), 1.0 if inside.any() else 0.0)
+        return Tracked(np.clip(mask, 0, 1), confidence)
 
     def _taken(self, shape: tuple[int, int]) -> Plane:
         """The union of all objects on the frame before, (h, w) float32."""

@@ -150,6 +150,8 @@ def read_knobs(node: Any, body: str) -> None:
             continue
         if name == "addUserKnob":
             _nodes.add_user_knob(node, tclwords.split(value))
+        elif name == "name" and node is app.root:
+            continue  # the script's name is that of the file it was opened from
         elif name == "name":
             node._knobs["name"]._value = value
             if node._parent is not None:

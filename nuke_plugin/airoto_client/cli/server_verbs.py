@@ -1,0 +1,41 @@
+"""Verbs of the server package (`airoto serve`, `airoto weights`), where it is installed."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from airoto_client.cli.reporting import error_lines
+from airoto_client.cli.server_package import missing_server
+from airoto_client.exit_codes import ExitCode
+
+# Verb to the module whose `main` has it, and what the help says of it.
+_VERBS = {
+    "serve": ("airoto_server.app.serve", "run the inference server"),
+    "weights": ("airoto_server.weights.cli", "list, fetch, verify and import checkpoints"),
+}
+
+
+def register(verbs: Any) -> None:
+    """Name the commands in the help; their options are the server's."""
+    for verb, (_, what) in _VERBS.items():
+        verbs.add_parser(
+            verb, add_help=False, help=f"{what} (airoto {verb} --help tells its options)"
+        )
+
+
+def is_ours(arguments: Sequence[str]) -> bool:
+    """Whether the command line names one of these verbs."""
+    return bool(arguments) and arguments[0] in _VERBS
+
+
+def delegate(arguments: Sequence[str]) -> int:
+    """Hand a verb's arguments to the server's own command line."""
+    missing = missing_server()
+    if missing is not None:
+        print("\n".join(error_lines(missing)), file=sys.stderr)
+        return int(ExitCode.ENGINE)
+    module, _ = _VERBS[arguments[0]]
+    return int(importlib.import_module(module).main(list(arguments[1:])))
