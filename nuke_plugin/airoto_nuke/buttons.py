@@ -218,7 +218,8 @@ def unlock_frame(node: Node) -> None:
 
 def _ask_server(node: Node, ask: Callable[[str, str], dict[str, Any]]) -> None:
     target, kind = str(node["server"].value()).strip(), str(node["link"].value())
-    panel.put(node, "server_state", "asking")
+    with host.no_undo():
+        panel.put(node, "server_state", "asking")
 
     def done(info: Any, error: Any) -> None:
         with host.no_undo():

@@ -63,23 +63,23 @@ def _welcome(node: Node) -> None:
 
 
 def _changed(node: Node, name: str) -> None:
-    state = nodes.state_of(node)
     frame = host.frame()
     if name.startswith("point") and name[5:].isdigit():
         _dragged(node, int(name[5:]) - 1)
     elif name == "object":
         chosen = panel.chosen_object(node)
         if chosen:
-            nodes.edit(node, "choose object", state_ops.select_object(state, chosen))
+            new = state_ops.select_object(nodes.state_of(node), chosen)
+            nodes.edit(node, "choose object", new)
     elif name in ("object_name", "object_colour", "object_group"):
-        if nodes.kind_of(node) is NodeKind.ROTO and state.current:
+        if nodes.kind_of(node) is NodeKind.ROTO and nodes.state_of(node).current:
             _named(node, name)
         else:
             nodes.refresh(node)
     elif name == "candidate":
         text = str(node["candidate"].value())
         wanted = int(text) if text.isdigit() else 0
-        new = state_ops.choose_candidate(state, frame, wanted)
+        new = state_ops.choose_candidate(nodes.state_of(node), frame, wanted)
         nodes.edit(node, "choose candidate", new)
         if nodes.value(node, "show_candidate"):
             work.show_candidate(node, frame)

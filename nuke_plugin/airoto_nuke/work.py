@@ -284,12 +284,13 @@ def _start(node: Node, work: jobs.Work, on_event: Any, done: Any) -> None:
         )
 
     def heard(event: Any) -> None:
-        if isinstance(event, remote.Going):
-            panel.put(node, "progress", event.text)
-            if not host.is_gui():
-                host.log(f"{node.name()}: {event.text}")
-        if on_event is not None:
-            on_event(event)
+        with host.no_undo():
+            if isinstance(event, remote.Going):
+                panel.put(node, "progress", _untcl(event.text))
+                if not host.is_gui():
+                    host.log(f"{node.name()}: {event.text}")
+            if on_event is not None:
+                on_event(event)
 
     job = jobs.Job(work, on_event=heard, on_done=done, post=host.post if host.is_gui() else None)
     _running[nodes.id_of(node)] = job

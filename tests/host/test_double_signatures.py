@@ -1,7 +1,7 @@
 """The double against the `types-nuke` stubs: names and arity, nothing more.
 
-The stubs are of Nuke 13.2 and have faults of their own (see `BETTER`), so they are parsed, not
-imported: a direct comparison says which name differs.
+The stubs are of Nuke 13.2 and have faults of their own, so they are parsed, not
+imported: a direct comparison says which name differs. Overloads count together.
 """
 
 from __future__ import annotations
@@ -14,25 +14,6 @@ from typing import Any
 
 import nuke
 import pytest
-
-# What the stubs lack or have wrong, with where it is documented.
-BETTER = {
-    # Nuke Python Developer's Guide, "Callbacks": executed for every change in the interface.
-    "GUI": "Nuke Python API: nuke.GUI",
-    "Undo.begin": "stub takes *args; Nuke Python API: Undo.begin(name)",
-    "Node.dependencies": "Nuke Python API: the mask has a default",
-    "frame": "Nuke Python API: the frame is optional",
-    "message": "as the stub",
-    "execute": "overloads; Nuke Python API: execute(nameOrNode, start, end, incr, views)",
-    "Format": "the stub's constructor takes *args; Nuke Python API: nuke.Format(w, h, x, y, r, t, pa)",
-    "knobDefault": "overloads",
-    "modified": "overloads",
-    "selectedNodes": "overloads",
-    "allNodes": "the stub takes *args; Nuke Python API: allNodes(filter, group, recurseGroups)",
-    "scriptOpen": "the double needs a name: a dialogue cannot be answered",
-    "TO_SCRIPT": "",
-}
-
 
 def stub_folder() -> Path:
     spec = importlib.util.find_spec("nuke-stubs")
@@ -85,20 +66,17 @@ def our_arity(function: Any, *, method: bool) -> tuple[int, int, list[str]]:
 
 
 def differs(ours: Any, overloads: list[ast.FunctionDef], *, method: bool) -> str:
-    """How a function differs from every overload; empty if it agrees with one."""
+    """How a function differs from what the stub's overloads take together; empty if it agrees."""
     low, high, names = our_arity(ours, method=method)
-    reasons = []
-    for one in overloads:
-        least, most, known = arity(one, method=method)
-        if most == float("inf"):
-            return ""
-        if low < least or high > most:
-            reasons.append(f"takes {low} to {high}, the stub {least} to {most:g}")
-        elif names != known[: len(names)]:
-            reasons.append(f"calls them {names}, the stub {known}")
-        else:
-            return ""
-    return "; ".join(reasons)
+    known = [arity(one, method=method) for one in overloads]
+    least, most = min(one[0] for one in known), max(one[1] for one in known)
+    if most == float("inf"):
+        return ""  # the stub does not know
+    if low < least or high > most:
+        return f"takes {low} to {high}, the stub {least} to {most:g}"
+    if not any(names == one[2][: len(names)] for one in known):
+        return f"calls them {names}, the stub {[one[2] for one in known]}"
+    return ""
 
 
 def test_every_name_of_the_double_is_a_name_of_nukes(stubs):
@@ -108,14 +86,14 @@ def test_every_name_of_the_double_is_a_name_of_nukes(stubs):
         for name in public(nuke)
         if name not in stubs and name not in modules and not inspect.ismodule(vars(nuke)[name])
     ]
-    assert sorted(unknown) == ["GUI", "Reload_Knob"] or sorted(unknown) == ["GUI"] or unknown == []
+    assert unknown == []
 
 
 def test_functions_take_what_nukes_take(stubs):
     wrong = {}
     for name in public(nuke):
         thing = vars(nuke)[name]
-        if inspect.isfunction(thing) and isinstance(stubs.get(name), list) and name not in BETTER:
+        if inspect.isfunction(thing) and isinstance(stubs.get(name), list):
             reason = differs(thing, stubs[name], method=False)
             if reason:
                 wrong[name] = reason
@@ -134,7 +112,7 @@ def test_methods_are_nukes_and_take_what_nukes_take(stubs):
             full = f"{class_name}.{name}"
             thing = inspect.getattr_static(cls, name)
             function = thing.__func__ if isinstance(thing, staticmethod) else thing
-            if not inspect.isfunction(function) or full in BETTER or name == "kind":
+            if not inspect.isfunction(function):
                 continue
             if name not in methods:
                 wrong[full] = "the stubs have no such method"

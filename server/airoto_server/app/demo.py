@@ -1,4 +1,4 @@
-"""The demo: the sample clip, one click, a real server process, and a score."""
+"""The demo: the sample clip, two clicks, a real server process, and a score."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
-from airoto_server.app.sample import make_sample
-from airoto_server.ops.imagefile import read_mask
+from airoto.sequence import Pattern
+from airoto.wire import recipe as recipes
+from airoto_server.app.sample import SamplePaths, make_sample
+from airoto_server.ops import preview
+from airoto_server.ops.colour import Colour, ColourSettings
+from airoto_server.ops.imagefile import read_frame, read_mask
 from airoto_server.ops.parallel import limit_libraries
 from airoto_server.ops.score import boundary_distance, dtssd, score
 
@@ -29,22 +34,48 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder: Path = options.folder.resolve()
     print(f"1. making the sample clip in {folder / 'sample'}", flush=True)
     sample = make_sample(folder / "sample", frames=options.frames, width=width, height=height)
-    print("2. pulling its matte from one click, through a server of its own", flush=True)
+    print("2. pulling its matte from two clicks, through a server of its own", flush=True)
     airoto = [sys.executable, "-m", "airoto_client.cli"]
-    preview = folder / "preview"
+    previews = folder / "preview"
     done = subprocess.run(
-        [*airoto, "render", str(sample.recipe), f"--preview={preview}"], check=False
+        [*airoto, "render", str(sample.recipe), f"--preview={previews}"], check=False
     )
     if done.returncode:
         return done.returncode
     mattes = sorted((folder / "sample" / "mattes").glob("hero.*.exr"))
     print("3. comparing with the exact alpha", flush=True)
     print(_compared(mattes, sorted(sample.alphas[0].parent.glob("*.exr"))))
+    _write_picture(folder / "demo.png", sample, mattes)
     print("\nLook at:")
+    print(f"  before, after  {folder / 'demo.png'}")
     print(f"  mattes         {mattes[0].parent}")
-    for made in sorted(preview.iterdir()):
+    for made in sorted(previews.iterdir()):
         print(f"  {'overlay movie' if made.suffix == '.mp4' else 'contact sheet'}  {made}")
     return 0
+
+
+def _write_picture(path: Path, sample: SamplePaths, mattes: Sequence[Path]) -> None:
+    """The clicks on the first frame, and a later frame's overlay, matte and comp."""
+    recipe = recipes.read(sample.recipe)
+    view = recipe.plate.colour
+    colour = Colour(ColourSettings(view.space, display=view.display, view=view.view))
+
+    def picture(frame: int) -> npt.NDArray[np.float32]:
+        return colour.to_display(read_frame(Pattern.parse(str(sample.acescg)).path(frame)).pixels)
+
+    clicked = preview.as_bytes(picture(sample.first))
+    for point in recipe.objects[0].prompts[0].points:
+        for radius, tint in ((9, (20, 20, 20)), (7, (90, 255, 120))):
+            cv2.circle(clicked, (int(point.x), int(point.y)), radius, tint, -1, cv2.LINE_AA)
+    later = len(mattes) // 4
+    shown = picture(sample.first + later)
+    hero = [preview.Matte(_alpha(mattes[later]), preview.tint_for(0), "hero")]
+    height, width = shown.shape[:2]
+    panels = (
+        (clicked, preview.overlay(shown, hero)),
+        (preview.matte_picture(hero, height, width), preview.comp(shown, hero)),
+    )
+    preview.write_png(path, np.vstack([np.hstack(row) for row in panels]))
 
 
 def _compared(mattes: Sequence[Path], truths: Sequence[Path]) -> str:

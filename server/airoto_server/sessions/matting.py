@@ -124,7 +124,8 @@ class FrameMatting:
 
     def from_trimap(self, trimap: Trimap, matter: Matter, *, seed: int) -> ObjectAlpha:
         """From a trimap over the output window."""
-        alpha = matte_in_windows(matter, self._picture_of, trimap, seed=seed, threads=self._threads)
+        picture_of = self._light_of if matter.facts.linear_light else self._picture_of
+        alpha = matte_in_windows(matter, picture_of, trimap, seed=seed, threads=self._threads)
         return ObjectAlpha(self._rules.finished(alpha), trimap)
 
     def foreground(self, alpha: Mask) -> npt.NDArray[np.float32]:

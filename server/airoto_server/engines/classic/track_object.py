@@ -37,7 +37,6 @@ _SIGHTING_KEPT = 0.9
 _TRUST_IN_SEARCH = 0.3
 # The object is looked for this many times as far away as it may well reach.
 _REGION = 2.0
-_SURE_ODDS = 2.0
 # Log-odds of what lies out of reach.
 NOWHERE = np.float32(-20.0)
 
@@ -97,13 +96,13 @@ class TrackedObject:
             self.trees = self.examples.fit(seed=seed_for(self.seed, "trees", index, self.number))
             self.frames_since_fit = 0
 
-    def learn_answer(self, frame: Frame, mask: Plane, index: int, odds: Plane) -> None:
+    def learn_answer(self, frame: Frame, mask: Plane, index: int) -> None:
         """Learn from an answer of our own."""
         if not self.settings.update:
             return
         self.frames_since_fit += 1
         refit = self.frames_since_fit >= _REFIT
-        self._learn(frame, mask > 0.5, index, keyframe=False, sample=refit, odds=odds)
+        self._learn(frame, mask > 0.5, index, keyframe=False, sample=refit)
         if refit and self.settings.trees:
             self.trees = self.examples.fit(seed=seed_for(self.seed, "trees", index, self.number))
             self.frames_since_fit = 0
@@ -214,7 +213,7 @@ class TrackedObject:
         return odds
 
     def _learn(
-        self, frame: Frame, inside: Bool, index: int, *, keyframe: bool, sample: bool = True, odds: Plane | None = None
+        self, frame: Frame, inside: Bool, index: int, *, keyframe: bool, sample: bool = True
     ) -> None:
         if not inside.any():
             return
@@ -225,9 +224,6 @@ class TrackedObject:
             core = inside
         reach = 3 * track_prior.reach_of(float(inside.sum()))
         near = (distance < -sure) & (distance > -reach)
-        if odds is not None:
-            core = core & (odds > _SURE_ODDS)
-            near = near & (odds < -_SURE_ODDS)
         if self.settings.trees and sample:
             self.examples.learn(
                 frame.features,

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from airoto_server.engines.classic import track_camera, track_cut, track_motion
+from airoto_server.engines.classic import track_camera, track_cut, track_motion, track_refine
 from airoto_server.engines.classic.checks import check_picture, check_plane
 from airoto_server.engines.classic.resizing import shrink
 from airoto_server.engines.classic.shapes import keep_connected, share_pixels, signed_distance
@@ -77,7 +77,7 @@ class ClassicRun:
         for known in followed:
             known.mask = shrink(shared[known.number], prepared.shape)
             if answers[known.number].confidence:
-                known.learn_answer(prepared, known.mask, frame, self._odds[known.number])
+                known.learn_answer(prepared, known.mask, frame)
         self._learn_background(prepared)
         self._frame = prepared
         result = {number: Tracked(mask.copy(), 1.0) for number, mask in given.items()}
@@ -118,7 +118,6 @@ class ClassicRun:
         guesses = [known.guess(frame, motion, camera, unlike) for known in followed]
         costs = track_cut.edge_costs(frame.lab, _EDGE_STRENGTH)
         answers = {}
-        self._odds = {}
         for known, guess in zip(followed, guesses, strict=True):
             rivals = [other.odds for other in guesses if other is not guess]
             answers[known.number] = self._answer(frame, known, guess, rivals, costs)
@@ -132,7 +131,6 @@ class ClassicRun:
         rivals: list[Plane],
         costs: Plane,
     ) -> Tracked:
-        self._odds[known.number]=guess.odds
         odds = guess.odds
         if rivals:
             odds = odds - np.maximum(np.maximum.reduce(rivals), 0)
@@ -149,9 +147,7 @@ class ClassicRun:
         height, width = frame.grey.shape
         if not confidence:
             return Tracked(np.zeros((height, width), np.float32), 0.0)
-        smooth = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), 1.0)
-        mask = cv2.resize(smooth, (width, height), interpolation=cv2.INTER_CUBIC)
-        return Tracked(np.clip(mask, 0, 1), confidence)
+        return Tracked(track_refine.enlarge(inside, frame, refine=self._settings.refine), confidence)
 
     def _taken(self, shape: tuple[int, int]) -> Plane:
         """The union of all objects on the frame before, (h, w) float32."""

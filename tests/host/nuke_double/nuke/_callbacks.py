@@ -10,31 +10,28 @@ from nuke._app import app
 # Source: Nuke Python Developer's Guide, "Callbacks": call, args, kwargs, nodeClass.
 
 
+def _entry(call: Any, args: Any, kwargs: Any, wanted: str) -> Any:
+    return call, tuple(args), dict(kwargs or {}), wanted
+
+
 def _add(event: str) -> Callable[..., None]:
-    def add(
-        call: Any, args: Any = (), kwargs: Any = None, nodeClass: str = "*", node: Any = None
-    ) -> None:
-        entry = (call, tuple(args), dict(kwargs or {}), nodeClass)
-        entries = app.callbacks.setdefault(event, [])
-        if entry not in entries:
-            entries.append(entry)
+    def add(call: Any, args: Any = (), kwargs: Any = None, nodeClass: str = "*") -> None:
+        entry = _entry(call, args, kwargs, nodeClass)
+        if entry not in app.callbacks.setdefault(event, []):
+            app.callbacks[event].append(entry)
 
     return add
 
 
 def _remove(event: str) -> Callable[..., None]:
-    def remove(
-        call: Any, args: Any = (), kwargs: Any = None, nodeClass: str = "*", node: Any = None
-    ) -> None:
-        entry = (call, tuple(args), dict(kwargs or {}), nodeClass)
-        app.callbacks.setdefault(event, []).remove(entry)
+    def remove(call: Any, args: Any = (), kwargs: Any = None, nodeClass: str = "*") -> None:
+        app.callbacks.setdefault(event, []).remove(_entry(call, args, kwargs, nodeClass))
 
     return remove
 
 
 addOnCreate, removeOnCreate = _add("onCreate"), _remove("onCreate")
 addOnScriptLoad, removeOnScriptLoad = _add("onScriptLoad"), _remove("onScriptLoad")
-addKnobChanged, removeKnobChanged = _add("knobChanged"), _remove("knobChanged")
 addBeforeRender, removeBeforeRender = _add("beforeRender"), _remove("beforeRender")
 addAfterRender, removeAfterRender = _add("afterRender"), _remove("afterRender")
 addBeforeFrameRender = _add("beforeFrameRender")

@@ -17,7 +17,7 @@ class CancelledError(Exception):
 def execute(
     nameOrNode: Any,
     start: int,
-    end: int | None = None,
+    end: int,
     incr: int = 1,
     views: list[str] | None = None,
     continueOnError: bool = False,
@@ -42,7 +42,7 @@ def execute(
     try:
         with app.callback(node):
             nodes_module.run_callbacks("beforeRender", "Write")
-            for number in range(start, (start if end is None else end) + 1, incr):
+            for number in range(start, end + 1, incr):
                 app.frame = number
                 nodes_module.run_callbacks("beforeFrameRender", "Write")
                 _images.write(node, number)

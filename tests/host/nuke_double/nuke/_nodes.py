@@ -261,7 +261,7 @@ class Node:
     def connectInput(self, i: int, node: Node | None) -> bool:
         return self.setInput(i, node)
 
-    def dependencies(self, mask: int = 7) -> list[Any]:
+    def dependencies(self, mask: int) -> list[Any]:
         return [one for one in self._inputs if one is not None]
 
     def _wire(self, i: int, node: Node | None) -> None:
