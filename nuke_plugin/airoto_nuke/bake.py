@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from airoto.errors import BadRequestError
-
 from airoto_nuke import host, nodes, staleness
 
 Node = Any

@@ -1,18 +1,21 @@
 """What each button does, by its name."""
 
+# ruff: noqa: PTH103, PTH105, PTH120, PTH123 - paths are text here, as knobs have them
+
 from __future__ import annotations
 
 import json
 import os
 import shutil
+from pathlib import Path
 from typing import Any, Callable
 
 from airoto.errors import BadRequestError
 from airoto_client.files import write_error
-
 from airoto_nuke import (
     bake,
     cache_paths,
+    capture,
     host,
     jobs,
     links,
@@ -24,6 +27,7 @@ from airoto_nuke import (
     state_ops,
     work,
 )
+from airoto_nuke import state as states
 from airoto_nuke.geometry import sampled_area, sampled_point
 
 Node = Any
@@ -81,8 +85,6 @@ def remove_box(node: Node) -> None:
 
 def use_mask(node: Node) -> None:
     """The mask input's alpha on this frame is the prompt."""
-    from airoto_nuke import capture
-
     mask = plates.plate_of(node, index=1, fresh=True)
     frame = host.frame()
     pattern = cache_paths.mask_pattern(nodes.folder_of(node), mask.identity)
@@ -202,8 +204,6 @@ def lock_frame(node: Node) -> None:
         shutil.copyfile(path, f"{kept}.tmp")
         os.replace(f"{kept}.tmp", kept)
     except OSError as exc:
-        from pathlib import Path
-
         raise write_error(exc, Path(kept)) from exc
     relative = os.path.relpath(kept, folder).replace("\\", "/")
     new = state_ops.lock_frame(nodes.state_of(node), frame, relative)
@@ -300,11 +300,9 @@ def paste_recipe(node: Node) -> None:
 def put_recipe(node: Node, data: dict[str, Any]) -> None:
     """Let a node ask for what a recipe says; its plate stays what is connected."""
     state, settings = recipe_form.from_recipe(data)
-    from airoto_nuke.state import dump
-
     with host.undo_group("AIRoto: paste recipe"):
         nodes.put_settings(node, settings)
-        node["state"].setValue(dump(state))
+        node["state"].setValue(states.dump(state))
     nodes.refresh(node)
 
 

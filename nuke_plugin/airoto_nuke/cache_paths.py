@@ -6,6 +6,8 @@ same-named nodes of two scripts never share a folder by accident. Inside it ever
 has a folder named by its key, so that nothing finished is ever written over.
 """
 
+# ruff: noqa: PTH117, PTH119, PTH120, PTH122 - paths are text here, as knobs have them
+
 from __future__ import annotations
 
 import os

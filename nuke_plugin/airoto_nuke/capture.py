@@ -1,5 +1,7 @@
 """Rendering what an input shows into files, through a Write that exists only meanwhile."""
 
+# ruff: noqa: PTH105, PTH108, PTH110, PTH113 - paths are text here, as knobs have them
+
 from __future__ import annotations
 
 import os
@@ -7,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from airoto.errors import CancelledError, OutputError
-
 from airoto_nuke import host
 from airoto_nuke.cache_paths import frame_path
 from airoto_nuke.pixels import WRITE_KNOBS, frames_to_render

@@ -9,7 +9,6 @@ import traceback
 from typing import Any, Callable
 
 from airoto.errors import AIRotoError
-
 from airoto_nuke import buttons, host, nodes, panel, recipe_form, remote, state_ops, work
 from airoto_nuke.knobs import HANDLES, NodeKind
 

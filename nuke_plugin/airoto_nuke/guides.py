@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from airoto.errors import BadRequestError
-
 from airoto_nuke import cache_paths, nodes, plates, recipe_form, staleness
 from airoto_nuke.knobs import NodeKind
 from airoto_nuke.state import Prompt, RotoObject, State

@@ -4,6 +4,8 @@ What differs between windows and terminal mode (`nuke -t`, `-x`) is decided here
 there ("Invalid function call in non-gui mode"), and there is no event loop to defer to.
 """
 
+# ruff: noqa: PTH100, PTH109, PTH111, PTH120 - paths are text here, as knobs have them
+
 from __future__ import annotations
 
 import contextlib
@@ -11,7 +13,7 @@ import getpass
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 import nuke
 
@@ -48,7 +50,7 @@ def log(text: str) -> None:
     nuke.tprint(text)
 
 
-def ask(question: str, default: str = "") -> Optional[str]:
+def ask(question: str, default: str = "") -> str | None:
     """A line of text from the artist; None where they cancel, or nobody can be asked."""
     if not is_gui():
         return None
@@ -65,7 +67,7 @@ def defer(call: Callable[[], None]) -> None:
     if not is_gui():
         call()
         return
-    import nukescripts.utils
+    import nukescripts.utils  # type: ignore[import-not-found]  # it has no stubs
 
     nukescripts.utils.executeDeferred(call)
 
@@ -87,7 +89,7 @@ def undo_group(name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def no_undo() -> Iterator[None]:
-    """What follows is not the artist's doing: no undo step, and the script is as saved as before."""
+    """What follows is not the artist's doing: no undo step, no unsaved change."""
     modified = nuke.modified()
     nuke.Undo.disable()
     try:
@@ -169,7 +171,9 @@ def delete(node: Node) -> None:
 
 def upstream(nodes: Sequence[Node]) -> list[Node]:
     """What nodes need directly, through inputs and expressions."""
-    return list(nuke.dependencies(list(nodes), nuke.INPUTS | nuke.HIDDEN_INPUTS | nuke.EXPRESSIONS))
+    mask = nuke.INPUTS | nuke.HIDDEN_INPUTS | nuke.EXPRESSIONS
+    found = nuke.dependencies(list(nodes), mask)  # type: ignore[no-untyped-call]  # untyped stub
+    return list(found)
 
 
 # ---- pixels -------------------------------------------------------------------------
@@ -213,9 +217,9 @@ def frame_range(node: Node) -> tuple[int, int]:
     return int(found.first()), int(found.last())
 
 
-def viewer_sample() -> Optional[Sequence[float]]:
+def viewer_sample() -> Sequence[float] | None:
     """The viewer's `colour_sample_bbox`; None where there is no viewer."""
-    viewer = nuke.activeViewer()
+    viewer: Any = nuke.activeViewer()
     if viewer is None:
         return None
     return tuple(float(value) for value in viewer.node()["colour_sample_bbox"].value())
@@ -286,5 +290,3 @@ def clipboard() -> Any:
             application = widgets.QApplication.instance()
             return None if application is None else application.clipboard()
     return None
-
-

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 from airoto.errors import AIRotoError, CancelledError, InternalError
 
@@ -56,8 +56,8 @@ class Job:
         work: Work,
         *,
         on_event: Callable[[Any], None],
-        on_done: Callable[[Any, Optional[AIRotoError]], None],
-        post: Optional[Post] = None,
+        on_done: Callable[[Any, AIRotoError | None], None],
+        post: Post | None = None,
     ) -> None:
         self._work = work
         self._on_event = on_event
@@ -97,7 +97,7 @@ class Job:
                 else:
                     self._finish(None, value)
 
-    def _finish(self, result: Any, error: Optional[AIRotoError]) -> None:
+    def _finish(self, result: Any, error: AIRotoError | None) -> None:
         if not self._over:
             self._over = True
             self._on_done(result, error)

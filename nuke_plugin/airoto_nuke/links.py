@@ -92,9 +92,7 @@ def hello(target: str, kind: str = "bridge") -> dict[str, Any]:
         ServerUnreachableError: none answers; the hint is the next step.
     """
     try:
-        answer: dict[str, Any] = get(target, kind).call(
-            "GetServerInfo", {}, timeout=HELLO_TIMEOUT
-        )
+        answer: dict[str, Any] = get(target, kind).call("GetServerInfo", {}, timeout=HELLO_TIMEOUT)
     except AIRotoError as exc:
         forget(target, kind)
         raise ServerUnreachableError(
@@ -164,10 +162,10 @@ def _bridge(target: str) -> BridgeLink:
 
 
 def _grpc(target: str) -> Any:
-    from airoto_client import launcher
+    from airoto.wire.channel import default_target
     from airoto_client.grpc_link import GrpcLink
 
-    return GrpcLink(target or launcher.default_target())
+    return GrpcLink(target or default_target())
 
 
 atexit.register(close_all)

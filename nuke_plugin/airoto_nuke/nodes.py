@@ -4,15 +4,25 @@
 handles, status, which result the inner Reads show. It makes no undo step and no network call.
 """
 
+# ruff: noqa: PTH120 - paths are text here, as knobs have them
+
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from airoto.errors import AIRotoError, BadRequestError
-
-from airoto_nuke import cache_paths, host, panel, plates, recipe_form, staleness, templates
+from airoto_nuke import (
+    cache_paths,
+    host,
+    panel,
+    pixels,
+    plates,
+    recipe_form,
+    staleness,
+    templates,
+)
 from airoto_nuke import state as states
 from airoto_nuke.cache_paths import NodePlace
 from airoto_nuke.knobs import KnobType, NodeKind, all_knobs
@@ -40,7 +50,7 @@ def create(kind: NodeKind) -> Node:
     return node
 
 
-def kind_of(node: Node) -> Optional[NodeKind]:
+def kind_of(node: Node) -> NodeKind | None:
     """Which of our nodes it is; None for any other."""
     knob = node.knob("airoto_kind")
     if knob is None:
@@ -150,9 +160,7 @@ def folder_of(node: Node) -> str:
     return place_of(node).folder(str(value(node, "cache_folder")))
 
 
-def recipe_of(
-    node: Node, plate: plates.Plate, state: State, *, output: str = ""
-) -> dict[str, Any]:
+def recipe_of(node: Node, plate: plates.Plate, state: State, *, output: str = "") -> dict[str, Any]:
     """The node's recipe; the plate's path is the Read's, or the cache's where we render it.
 
     Raises:
@@ -180,10 +188,8 @@ def recipe_of(
 
 def why_render(node: Node, plate: plates.Plate) -> str:
     """Why the node renders the plate itself; empty where the server may read the Read's files."""
-    from airoto_nuke.pixels import why_render as decide
-
     settings = settings_of(node)
-    return decide(
+    return pixels.why_render(
         plate.read,
         settings.first,
         settings.last,
@@ -206,7 +212,7 @@ def shown_pattern(node: Node) -> str:
     return "" if reader is None else place_of(node).found(str(reader["file"].value()))
 
 
-def shown_manifest(node: Node) -> Optional[staleness.Manifest]:
+def shown_manifest(node: Node) -> staleness.Manifest | None:
     """What is known of the result that the node shows."""
     pattern = shown_pattern(node)
     if not pattern:
@@ -281,5 +287,3 @@ def show_result(node: Node, manifest: staleness.Manifest) -> None:
     panel.put(node, "result_last", frames[-1])
     if changed:
         panel.show_layers(node, manifest, kind_of(node) or NodeKind.ROTO)
-
-

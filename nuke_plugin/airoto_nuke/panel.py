@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 from airoto_nuke import host, review, templates
 from airoto_nuke.knobs import HANDLES, KnobSpec, NodeKind
@@ -36,7 +36,7 @@ def add_knob(node: Node, spec: KnobSpec) -> None:
     node.readKnobs(text)
 
 
-def status_text(node: Node, stale: bool, manifest: Optional[Manifest], frame: int) -> str:
+def status_text(node: Node, stale: bool, manifest: Manifest | None, frame: int) -> str:
     """Whether what the node shows is what was asked for, in words."""
     if manifest is None:
         return "no matte yet"
@@ -50,7 +50,7 @@ def status_text(node: Node, stale: bool, manifest: Optional[Manifest], frame: in
     return text if frame in finished else f"{text}; frame {frame} is missing"
 
 
-def fill(node: Node, state: State, manifest: Optional[Manifest]) -> None:
+def fill(node: Node, state: State, manifest: Manifest | None) -> None:
     """Object list, current object, handles, lists of frames."""
     current = next((one for one in state.objects if one.id == state.current), None)
     _menu(node, "object", [_object_item(one) for one in state.objects] or [_NONE])
@@ -90,7 +90,7 @@ def prompt_item(prompt: Prompt) -> str:
     return f"{prompt.frame}: {', '.join(said)}"
 
 
-def chosen_frame(node: Node, name: str) -> Optional[int]:
+def chosen_frame(node: Node, name: str) -> int | None:
     """The frame of the chosen line of a list; None where it is empty."""
     head = str(node[name].value()).partition(":")[0]
     return int(head) if head.lstrip("-").isdigit() else None
@@ -152,7 +152,7 @@ def _menu(node: Node, name: str, items: list[str]) -> None:
         knob.setValues(items)
 
 
-def _handles(node: Node, prompt: Optional[Prompt], frame: int, object_id: int) -> None:
+def _handles(node: Node, prompt: Prompt | None, frame: int, object_id: int) -> None:
     points = prompt.points[:HANDLES] if prompt else ()
     source = node.input(0)
     canvas = host.canvas(source) if source is not None and points else None

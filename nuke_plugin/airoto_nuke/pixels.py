@@ -3,6 +3,8 @@
 Standard library only, no Nuke: `plates` looks at the graph, this decides.
 """
 
+# ruff: noqa: PTH119, PTH122 - paths are text here, as knobs have them
+
 from __future__ import annotations
 
 import os
@@ -92,7 +94,7 @@ def file_of(pattern: str, frame: int) -> str:
 
 
 def stamps(pattern: str) -> list[tuple[str, int, int]]:
-    """Name, size and mtime_ns of a pattern's files that are there, by name; one look at a folder."""
+    """Name, size and mtime_ns of a pattern's files, by name; one look at a folder."""
     folder, name = os.path.split(pattern)
     match = _TOKEN.search(name)
     if match is None:

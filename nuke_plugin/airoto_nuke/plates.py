@@ -1,13 +1,14 @@
 """The plate as the graph has it: where it comes from, what it depends on, its colour space."""
 
+# ruff: noqa: PTH117 - paths are text here, as knobs have them
+
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 from airoto.errors import BadRequestError
-
 from airoto_nuke import host, pixels
 from airoto_nuke.geometry import Canvas
 from airoto_nuke.staleness import digest
@@ -16,11 +17,49 @@ Node = Any
 
 # Knobs that say where a node lies and how it looks, not what it makes.
 _LOOKS = frozenset(
-    "name xpos ypos selected hide_input label note_font note_font_size note_font_color tile_color "
-    "gl_color cached dope_sheet bookmark postage_stamp postage_stamp_frame help icon autolabel "
-    "onCreate onDestroy knobChanged updateUI panel indicators lifetimeStart lifetimeEnd "
-    "useLifetime reload localizationPolicy status progress server_state engines made_with "
-    "handles_frame handles_object show_candidate candidate_frame prompt_frames review".split()
+    [
+        "name",
+        "xpos",
+        "ypos",
+        "selected",
+        "hide_input",
+        "label",
+        "note_font",
+        "note_font_size",
+        "note_font_color",
+        "tile_color",
+        "gl_color",
+        "cached",
+        "dope_sheet",
+        "bookmark",
+        "postage_stamp",
+        "postage_stamp_frame",
+        "help",
+        "icon",
+        "autolabel",
+        "onCreate",
+        "onDestroy",
+        "knobChanged",
+        "updateUI",
+        "panel",
+        "indicators",
+        "lifetimeStart",
+        "lifetimeEnd",
+        "useLifetime",
+        "reload",
+        "localizationPolicy",
+        "status",
+        "progress",
+        "server_state",
+        "engines",
+        "made_with",
+        "handles_frame",
+        "handles_object",
+        "show_candidate",
+        "candidate_frame",
+        "prompt_frames",
+        "review",
+    ]
 )
 _SKIPPED_CLASSES = ("Script_Knob", "PyScript_Knob", "Tab_Knob", "Text_Knob", "PythonKnob")
 # Nodes between an input and a Read that change nothing.
@@ -45,7 +84,7 @@ class Plate:
     canvas: Canvas
     first: int
     last: int
-    read: Optional[pixels.ReadFacts]
+    read: pixels.ReadFacts | None
     identity: str
 
 
@@ -130,7 +169,7 @@ def view_of(node: Node) -> str:
     return views[0] if views else "main"
 
 
-def _read_facts(source: Node) -> Optional[pixels.ReadFacts]:
+def _read_facts(source: Node) -> pixels.ReadFacts | None:
     while source.Class() in _TRANSPARENT and source.input(0) is not None:
         if source.Class() == "NoOp" and bool(_value(source, "disable", False)):
             break

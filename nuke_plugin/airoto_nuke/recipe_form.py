@@ -10,7 +10,7 @@ import copy
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Optional
+from typing import Any
 
 from airoto.errors import BadRequestError, RecipeError
 from airoto_nuke.state import Box, Point, Prompt, RotoObject, State
@@ -100,7 +100,7 @@ def to_recipe(
     state: State,
     settings: Settings,
     *,
-    plate: Optional[Mapping[str, Any]] = None,
+    plate: Mapping[str, Any] | None = None,
     output: str = "",
 ) -> Recipe:
     """The recipe of a node.

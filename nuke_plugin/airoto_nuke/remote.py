@@ -3,6 +3,8 @@
 Standard library only, no Nuke.
 """
 
+# ruff: noqa: PTH105, PTH113, PTH118, PTH120 - paths are text here, as knobs have them
+
 from __future__ import annotations
 
 import contextlib
@@ -17,7 +19,6 @@ from typing import Any
 
 from airoto.errors import AIRotoError, FrameMismatchError, OutputError, ServerUnreachableError
 from airoto_client.files import write_error
-
 from airoto_nuke import links, sight
 from airoto_nuke.cache_paths import candidate_path, frame_path
 from airoto_nuke.jobs import Emit, Stop
@@ -265,4 +266,3 @@ def _noticing(ask: Ask) -> Iterator[None]:
 def error_text(error: AIRotoError) -> str:
     """An error as an artist reads it."""
     return f"{error.message}\n\n{error.hint}" if error.hint else error.message
-

@@ -4,6 +4,8 @@ Standard library only, no Nuke. (`airoto_client.sharing` does the same for the c
 packages that a host does not have.)
 """
 
+# ruff: noqa: PTH110, PTH202 - paths are text here, as knobs have them
+
 from __future__ import annotations
 
 import contextlib

@@ -5,6 +5,8 @@ the recipe, the plate's identity, the locked frames. A result lies in a folder n
 an edit never changes what a finished result is, and an undo finds the old one again.
 """
 
+# ruff: noqa: PTH116 - paths are text here, as knobs have them
+
 from __future__ import annotations
 
 import enum
@@ -15,7 +17,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from airoto.errors import AIRotoError
 from airoto_client.files import write_error
@@ -126,7 +128,7 @@ def write_manifest(path: str, manifest: Manifest) -> None:
         raise write_error(exc, place) from exc
 
 
-def read_manifest(path: str) -> Optional[Manifest]:
+def read_manifest(path: str) -> Manifest | None:
     """A result's manifest; None where there is none, or it is damaged."""
     try:
         data = json.loads(Path(path).read_bytes())
@@ -147,7 +149,7 @@ def read_manifest(path: str) -> Optional[Manifest]:
         return None
 
 
-def verdict(shown_key: str, wanted_key: str, manifest: Optional[Manifest], frame: int) -> Verdict:
+def verdict(shown_key: str, wanted_key: str, manifest: Manifest | None, frame: int) -> Verdict:
     """Whether what a node shows on a frame is what its prompts ask for.
 
     Args:
@@ -180,7 +182,7 @@ def check_file(manifest: Manifest, frame: int, pattern: str) -> str:
     return ""
 
 
-def file_stamp(path: str) -> Optional[tuple[int, int]]:
+def file_stamp(path: str) -> tuple[int, int] | None:
     """Size and mtime_ns of a file; None where there is none."""
     try:
         found = os.stat(path)

@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 from urllib.parse import quote, unquote
 
 from airoto.errors import BadRequestError
@@ -54,7 +54,7 @@ class Prompt:
 
     frame: int
     points: tuple[Point, ...] = ()
-    box: Optional[Box] = None
+    box: Box | None = None
     text: str = ""
     mask: str = ""
     image: str = ""
@@ -76,7 +76,7 @@ class RotoObject:
     group: str = ""
     prompts: tuple[Prompt, ...] = ()
 
-    def prompt(self, frame: int) -> Optional[Prompt]:
+    def prompt(self, frame: int) -> Prompt | None:
         """What is said on that frame, or None."""
         return next((one for one in self.prompts if one.frame == frame), None)
 

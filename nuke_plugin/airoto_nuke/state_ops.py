@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Callable, Optional
+from typing import Callable
 
 from airoto.errors import BadRequestError
 from airoto_nuke.state import Box, Lock, Point, Prompt, RotoObject, State
@@ -107,7 +107,7 @@ def delete_point(state: State, frame: int, index: int) -> State:
     return _with_prompt(state, state.current, frame, fewer)
 
 
-def set_box(state: State, frame: int, box: Optional[Box]) -> State:
+def set_box(state: State, frame: int, box: Box | None) -> State:
     """The box of the current object on that frame; None takes it away."""
     if box is not None and not (box.x_min < box.x_max and box.y_min < box.y_max):
         raise BadRequestError(
@@ -168,12 +168,12 @@ def unlock_frame(state: State, frame: int) -> State:
     return replace(state, locks=tuple(one for one in state.locks if one.frame != frame))
 
 
-def next_key(state: State, frame: int) -> Optional[int]:
+def next_key(state: State, frame: int) -> int | None:
     """The nearest later frame with a prompt, or None."""
     return next((one for one in state.prompted_frames if one > frame), None)
 
 
-def previous_key(state: State, frame: int) -> Optional[int]:
+def previous_key(state: State, frame: int) -> int | None:
     """The nearest earlier frame with a prompt, or None."""
     return next((one for one in reversed(state.prompted_frames) if one < frame), None)
 
@@ -210,7 +210,8 @@ def _point(prompt: Prompt, index: int) -> Point:
 def _check_name(state: State, name: str, own_id: int) -> None:
     if not _NAME.fullmatch(name):
         raise BadRequestError(
-            f"{name!r} is no name of an object: 1 to 64 letters A-Z a-z, digits and _, no digit first"
+            f"{name!r} is no name of an object: 1 to 64 letters A-Z a-z, digits and _, "
+            "no digit first"
         )
     for one in state.objects:
         if one.id != own_id and one.name.lower() == name.lower():

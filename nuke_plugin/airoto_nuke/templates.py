@@ -139,7 +139,14 @@ def _inside(kind: NodeKind) -> str:
     text += _switch("Source", "1-$gui", "NShown", "NRendered")
     text += _copies(kind)
     text += _switch(
-        "View", "parent.view", "NFinal", "NMask", "NTrimap", "NOverlay", "NForeground", "NConfidence"
+        "View",
+        "parent.view",
+        "NFinal",
+        "NMask",
+        "NTrimap",
+        "NOverlay",
+        "NForeground",
+        "NConfidence",
     )
     text += _node("Output", "Output1", "")
     return _indented(text)

@@ -1,14 +1,15 @@
 """Segment, Track, Make: from a node to the server and back into the node."""
 
+# ruff: noqa: PTH113 - paths are text here, as knobs have them
+
 from __future__ import annotations
 
 import os
 import time
 from dataclasses import replace
-from typing import Any, Optional
+from typing import Any
 
 from airoto.errors import AIRotoError, BadRequestError, CancelledError
-
 from airoto_nuke import (
     cache_paths,
     capture,
@@ -56,7 +57,7 @@ def segment(node: Node) -> None:
     ask = _ask(node, state, (frame, frame), rendered=[frame])
     key = candidate_key(ask.recipe, frame)
 
-    def done(found: list[remote.Found], error: Optional[AIRotoError]) -> None:
+    def done(found: list[remote.Found], error: AIRotoError | None) -> None:
         if error is not None:
             _ended(node, error)
             return
@@ -107,8 +108,7 @@ def make(node: Node, first: int, last: int) -> None:
 def candidate_key(recipe: Any, frame: int) -> str:
     """What candidate masks of a frame depend on."""
     prompts = [
-        [one["id"], [p for p in one["prompts"] if p["frame"] == frame]]
-        for one in recipe["objects"]
+        [one["id"], [p for p in one["prompts"] if p["frame"] == frame]] for one in recipe["objects"]
     ]
     for _, said in prompts:
         for prompt in said:
@@ -130,9 +130,7 @@ def show_candidate(node: Node, frame: int) -> None:
         return
     key = candidate_key(_recipe_now(node), frame)
     number = prompt.candidate or 1
-    path = cache_paths.candidate_path(
-        nodes.folder_of(node), key, frame, state.current, number
-    )
+    path = cache_paths.candidate_path(nodes.folder_of(node), key, frame, state.current, number)
     if not os.path.isfile(path):
         hide_candidates(node)
         return
@@ -183,9 +181,7 @@ def _ask(node: Node, state: State, frames: tuple[int, int], *, rendered: Any) ->
     return _asked(node, recipe, key, frames, state)
 
 
-def _asked(
-    node: Node, recipe: Any, key: str, frames: tuple[int, int], state: State
-) -> remote.Ask:
+def _asked(node: Node, recipe: Any, key: str, frames: tuple[int, int], state: State) -> remote.Ask:
     return remote.Ask(
         recipe=recipe,
         key=key,
@@ -224,9 +220,7 @@ def _deliver(node: Node, ask: remote.Ask, state: State) -> None:
             layers=layers,
         )
     )
-    box.manifest = replace(
-        box.manifest, plate_files={**box.manifest.plate_files, **plate_files}
-    )
+    box.manifest = replace(box.manifest, plate_files={**box.manifest.plate_files, **plate_files})
 
     def on_event(event: Any) -> None:
         box.take(event)
@@ -235,7 +229,7 @@ def _deliver(node: Node, ask: remote.Ask, state: State) -> None:
         if isinstance(event, remote.FrameDone) and box.is_time():
             _show(node, ask, place, box.manifest)
 
-    def done(_: Any, error: Optional[AIRotoError]) -> None:
+    def done(_: Any, error: AIRotoError | None) -> None:
         if box.manifest.finished:
             _show(node, ask, place, box.manifest)
         _ended(node, error)
@@ -279,9 +273,7 @@ def _show(node: Node, ask: remote.Ask, place: str, manifest: staleness.Manifest)
 
 def _start(node: Node, work: jobs.Work, on_event: Any, done: Any) -> None:
     if is_running(node):
-        raise BadRequestError(
-            f"{node.name()} is still at work", hint="wait, or press Cancel first"
-        )
+        raise BadRequestError(f"{node.name()} is still at work", hint="wait, or press Cancel first")
 
     def heard(event: Any) -> None:
         with host.no_undo():
@@ -299,7 +291,7 @@ def _start(node: Node, work: jobs.Work, on_event: Any, done: Any) -> None:
     job.start()
 
 
-def _ended(node: Node, error: Optional[AIRotoError]) -> None:
+def _ended(node: Node, error: AIRotoError | None) -> None:
     _running.pop(nodes.id_of(node), None)
     words = "done"
     if isinstance(error, CancelledError):
@@ -333,9 +325,7 @@ def _check_range(node: Node, state: State) -> None:
     settings = nodes.settings_of(node)
     if settings.first > settings.last:
         raise BadRequestError(f"the range {settings.first}-{settings.last} is empty")
-    outside = [
-        one for one in state.prompted_frames if not settings.first <= one <= settings.last
-    ]
+    outside = [one for one in state.prompted_frames if not settings.first <= one <= settings.last]
     if outside:
         raise BadRequestError(
             f"there are prompts on {', '.join(map(str, outside))}, outside the range "
@@ -353,4 +343,3 @@ def _check_locks(state: State) -> None:
                 f"now there are {', '.join(names)}",
                 hint="unlock it on the Track tab",
             )
-

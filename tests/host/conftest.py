@@ -62,12 +62,11 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _command(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _command(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nodes find the AIRoto of this environment, and only that."""
     monkeypatch.setenv("AIROTO_COMMAND", str(AIROTO))
     monkeypatch.delenv("AIROTO_SERVER", raising=False)
     monkeypatch.delenv("OCIO", raising=False)
-    yield
 
 
 @pytest.fixture(scope="session", autouse=True)

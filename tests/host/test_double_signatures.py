@@ -15,6 +15,7 @@ from typing import Any
 import nuke
 import pytest
 
+
 def stub_folder() -> Path:
     spec = importlib.util.find_spec("nuke-stubs")
     if spec is None or not spec.submodule_search_locations:

@@ -7,8 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
+
 from airoto.errors import BadRequestError, CancelledError, InternalError
-from airoto_nuke import cache_paths, jobs, pixels, review, staleness
+from airoto_nuke import jobs, pixels, review, staleness
 from airoto_nuke.cache_paths import NodePlace
 from airoto_nuke.staleness import FrameNote, Manifest, Verdict
 from airoto_nuke.state import Lock
@@ -194,9 +195,7 @@ def test_a_damaged_manifest_is_none_at_all(tmp_path, text):
 
 def notes(areas: list[float], confidences: list[float] | None = None) -> dict:
     sure = confidences or [1.0] * len(areas)
-    return {
-        n: (FrameNote(1, sure[n], areas[n]),) for n in range(len(areas))
-    }
+    return {n: (FrameNote(1, sure[n], areas[n]),) for n in range(len(areas))}
 
 
 @pytest.mark.parametrize(
@@ -316,7 +315,5 @@ def test_nothing_that_comes_after_a_cancel_is_heard():
 
 def test_only_what_nuke_ships_is_needed_by_the_host_neutral_modules():
     folder = Path(jobs.__file__).parent
-    importing = [
-        path.name for path in folder.glob("*.py") if "\nimport nuke" in path.read_text()
-    ]
+    importing = [path.name for path in folder.glob("*.py") if "\nimport nuke" in path.read_text()]
     assert importing == ["host.py"]

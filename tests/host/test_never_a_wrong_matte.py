@@ -6,12 +6,13 @@ import os
 import sys
 from pathlib import Path
 
-import numpy as np
 import nuke
+import numpy as np
 import pytest
 import session
-from airoto_nuke import nodes
 from studio import FIRST, HERO, LAST, Studio
+
+from airoto_nuke import nodes
 
 
 def refused(studio: Studio, write: object, frame: int = FIRST) -> str:

@@ -13,10 +13,11 @@ from pathlib import Path
 import nuke
 import pytest
 import tclwords
-from airoto_nuke import nodes, templates
-from airoto_nuke.knobs import NodeKind, all_knobs
 from nuke import _script
 from studio import FIRST, HERO
+
+from airoto_nuke import nodes, templates
+from airoto_nuke.knobs import NodeKind, all_knobs
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "nuke"
 GIZMOS = nodes.GIZMOS
@@ -25,7 +26,7 @@ GIZMOS = nodes.GIZMOS
 # with an even number of words.
 _HARNESS = r"""
 proc check {name arguments} {
-    if {$name eq "end_group" || $name eq "version" || $name eq "push" || $name eq "add_layer"} return
+    if {$name in {end_group version push add_layer}} return
     set body [lindex $arguments 0]
     if {[llength $body] % 2} { error "$name: odd number of words" }
     foreach {knob value} $body {
@@ -118,11 +119,12 @@ def test_an_expanded_template_is_a_group_and_never_a_live_gizmo(kind):
 def test_a_real_tcl_rejects_broken_files_and_so_does_the_double(tcl, broken):
     assert tcl.check(broken) != ""
     with pytest.raises(ValueError, match=r".+"):
-        for command in tclwords.words(broken):
-            _script._pairs(command[1])
+        [_script._pairs(command[1]) for command in tclwords.words(broken)]
 
 
-@pytest.mark.parametrize("text", ["", "a b", "[x]", "$x", 'say "hi"', "a\nb", "{", "}", "\\", "#x", ";"])
+@pytest.mark.parametrize(
+    "text", ["", "a b", "[x]", "$x", 'say "hi"', "a\nb", "{", "}", "\\", "#x", ";"]
+)
 def test_any_text_in_a_knob_survives_tcl(tcl, text):
     block = f"Group {{\n label {tclwords.quoted(text)}\n}}\n"
     assert tcl.check(block) == ""

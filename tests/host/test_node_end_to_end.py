@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import nuke
+import numpy as np
 import OpenImageIO as oiio
 import pytest
 import session
+from studio import FIRST, HEIGHT, HERO, LAST, WIDTH
+
 from airoto_nuke import gate, nodes, work
 from airoto_nuke.knobs import NodeKind
-from studio import FIRST, HEIGHT, HERO, LAST, WIDTH
 
 
 def test_a_click_becomes_a_tracked_matte_on_the_true_frame_numbers(studio):

@@ -8,10 +8,11 @@ from pathlib import Path
 import nuke
 import pytest
 import session
+from studio import FIRST, HEIGHT, HERO, LAST, WIDTH
+
 from airoto.wire.recipe import check, from_dict
 from airoto_nuke import nodes, panel
 from airoto_nuke.knobs import NodeKind
-from studio import FIRST, HEIGHT, HERO, LAST, WIDTH
 
 
 def prompt(node, frame=FIRST):

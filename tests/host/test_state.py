@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from airoto.errors import BadRequestError, RecipeError
 from airoto.wire.recipe import check, from_dict, recipe_hash, to_dict
 from airoto_nuke import recipe_form, state_ops
@@ -12,8 +15,6 @@ from airoto_nuke import state as states
 from airoto_nuke.geometry import Canvas, sampled_area, sampled_point
 from airoto_nuke.recipe_form import Settings
 from airoto_nuke.state import Box, Lock, Point, Prompt, RotoObject, State
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 numbers = st.floats(-1e5, 1e5, allow_nan=False)
 texts = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=12)
@@ -70,9 +71,7 @@ def test_the_first_click_makes_an_object_and_later_ones_go_to_it():
     state = state_ops.add_point(State(), 7, 1.5, 2.5)
     state = state_ops.add_point(state, 7, 3, 4, positive=False)
     assert [one.name for one in state.objects] == ["object1"]
-    assert state.objects[0].prompts == (
-        Prompt(7, (Point(1.5, 2.5, True), Point(3.0, 4.0, False))),
-    )
+    assert state.objects[0].prompts == (Prompt(7, (Point(1.5, 2.5, True), Point(3.0, 4.0, False))),)
 
 
 def test_the_last_point_of_a_frame_takes_the_prompt_with_it():
@@ -177,9 +176,7 @@ def test_every_field_of_a_recipe_survives_the_knobs():
 
 
 def test_what_a_recipe_leaves_open_stays_what_it_was():
-    small = {
-        name: RECIPE[name] for name in ("version", "plate", "objects", "output")
-    }
+    small = {name: RECIPE[name] for name in ("version", "plate", "objects", "output")}
     assert recipe_hash(from_dict(returned(small))) == recipe_hash(from_dict(small))
 
 

@@ -11,7 +11,17 @@ from typing import Any, NoReturn
 
 import airoto
 from airoto.errors import AIRotoError, BadRequestError, InternalError
-from airoto_client.cli import bridge, info, matte, recipe, render, roto, sample, segment, server_verbs
+from airoto_client.cli import (
+    bridge,
+    info,
+    matte,
+    recipe,
+    render,
+    roto,
+    sample,
+    segment,
+    server_verbs,
+)
 from airoto_client.cli.reporting import Reporter, make_reporter
 from airoto_client.cli.stopping import Stopper
 from airoto_client.exit_codes import ExitCode, exit_code_of

@@ -65,9 +65,7 @@ class Prompts:
         mask: an earlier or rough mask as starting guess, or None.
     """
 
-    points: npt.NDArray[np.float32] = field(
-        default_factory=lambda: np.zeros((0, 2), np.float32)
-    )
+    points: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 2), np.float32))
     labels: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0,), np.bool_))
     box: tuple[float, float, float, float] | None = None
     mask: Mask | None = None

@@ -71,9 +71,7 @@ class Lane:
                     self._served.pop(client, None)
 
     @contextmanager
-    def turn(
-        self, client: str, cancel: Cancel, urgency: Urgency = Urgency.BATCH
-    ) -> Iterator[None]:
+    def turn(self, client: str, cancel: Cancel, urgency: Urgency = Urgency.BATCH) -> Iterator[None]:
         """Hold the lane for one short piece of work.
 
         Raises:

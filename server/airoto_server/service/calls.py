@@ -53,10 +53,6 @@ class Calls:
         self.stop()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    async def run(self, work: Callable[..., Answer], *arguments: object) -> Answer:
-        """A short piece of blocking work in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
-
     async def unary(self, context: Context, work: Callable[[Cancel], Answer]) -> Answer:
         """Run `work` in a thread and give its answer; a failure ends the call."""
         cancel = Cancel()

@@ -62,9 +62,7 @@ class Servicer:
         self, requests: AsyncIterator[pb.UploadRequest], context: Context
     ) -> pb.UploadResponse:
         workshop = self._workshop
-        return await receive(
-            requests, context, self._calls, workshop.spool, workshop.settings.max_upload_bytes
-        )
+        return await receive(requests, context, workshop.spool, workshop.settings.max_upload_bytes)
 
     async def Download(
         self, request: pb.DownloadRequest, context: Context

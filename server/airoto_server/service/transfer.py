@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from airoto.errors import AIRotoError, BadRequestError, TooLargeError
@@ -11,10 +14,13 @@ from airoto.wire import messages as pb
 from airoto.wire.channel import CHUNK_BYTES
 from airoto.wire.chunks import chunks_of_bytes, chunks_of_file
 from airoto_server.scheduler.cancel import Cancel
-from airoto_server.service.calls import Calls, Context, abort
+from airoto_server.service.calls import Context, abort
 from airoto_server.sessions.encode import encoded_plane
 from airoto_server.transport.roots import Roots
 from airoto_server.transport.spool import Spool
+
+# Chunks of an upload that may wait to be hashed and written.
+_AHEAD = 8
 
 
 def prove_path(request: pb.ProvePathRequest, roots: Roots) -> pb.ProvePathResponse:
@@ -40,16 +46,23 @@ def prove_path(request: pb.ProvePathRequest, roots: Roots) -> pb.ProvePathRespon
 async def receive(
     requests: AsyncIterator[pb.UploadRequest],
     context: Context,
-    calls: Calls,
     spool: Spool,
     max_bytes: int,
 ) -> pb.UploadResponse:
     """Take an upload into the spool; nothing of a broken one stays."""
     try:
         with spool.receive(max_bytes=max_bytes) as receiver:
-            async for request in requests:
-                await calls.run(receiver.add, request.chunk)
-            item = await calls.run(receiver.finish)
+            # One thread hashes and writes while the next chunks arrive.
+            waiting: deque[Awaitable[None]] = deque()
+            with ThreadPoolExecutor(1, thread_name_prefix="airoto-upload") as worker:
+                loop = asyncio.get_running_loop()
+                async for request in requests:
+                    waiting.append(loop.run_in_executor(worker, receiver.add, request.chunk))
+                    if len(waiting) > _AHEAD:
+                        await waiting.popleft()
+                while waiting:
+                    await waiting.popleft()
+                item = await loop.run_in_executor(worker, receiver.finish)
     except AIRotoError as exc:
         await abort(context, exc)
         raise

@@ -36,7 +36,9 @@ def pump(until: Callable[[], bool] = lambda: True, timeout: float = 60.0) -> Non
             if until():
                 return
             if time.monotonic() > deadline:
-                raise AssertionError(f"nothing happened within {timeout:g} seconds; said: {app.said}")
+                raise AssertionError(
+                    f"nothing happened within {timeout:g} seconds; said: {app.said}"
+                )
             time.sleep(0.005)
 
 

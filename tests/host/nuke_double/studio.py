@@ -8,9 +8,10 @@ from typing import Any
 import nuke
 import numpy as np
 import session
+from nuke import _images
+
 from airoto_nuke import nodes, startup, work
 from airoto_nuke.knobs import NodeKind
-from nuke import _images
 
 # The clip: 6 frames, 192x108, and a pixel of its hero on the first, counted from the top.
 FIRST, LAST = 1001, 1006

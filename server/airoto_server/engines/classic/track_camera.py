@@ -93,6 +93,7 @@ def _homography_flow(
     vectors = flow[rows, columns]
     here = np.stack([columns, rows], axis=1).astype(np.float32)
     opencv_seeded(seed)
+    matrix: npt.NDArray[np.float64] | None
     matrix, _ = cv2.findHomography(here, here + vectors, cv2.RANSAC, _RANSAC_PIXELS)
     if matrix is None:
         return np.broadcast_to(np.median(vectors, axis=0), flow.shape).astype(np.float32)

@@ -37,7 +37,7 @@ def edge_costs(lab: Plane, strength: float) -> Plane:
         squared[index][here] = np.einsum("hwc,hwc->hw", change, change)
         there[index][here] = True
     beta = 1 / (2 * max(float(squared[there].mean()), 1e-3)) if there.any() else 1.0
-    lengths = np.float32([1, 1, np.sqrt(2), np.sqrt(2)])[:, None, None]
+    lengths = np.asarray([1, 1, np.sqrt(2), np.sqrt(2)], np.float32)[:, None, None]
     costs: Plane = strength * np.exp(-beta * squared) / lengths * there
     return costs
 
@@ -50,9 +50,9 @@ def solve(evidence: Plane, costs: Plane, iterations: int) -> Plane:
         costs: (4, h, w) float32 of `edge_costs`.
         iterations: steps; the boundary settles within some dozens.
     """
-    return _primal_dual(
-        np.ascontiguousarray(evidence, np.float32), np.ascontiguousarray(costs), iterations
-    )
+    evidence, costs = np.ascontiguousarray(evidence), np.ascontiguousarray(costs)
+    soft: Plane = _primal_dual(evidence, costs, iterations)
+    return soft
 
 
 def _pair(
@@ -64,7 +64,7 @@ def _pair(
     return (rows, slice(-right, width)), (rows_beside, slice(0, width + right))
 
 
-@numba.njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, error_model="numpy")
 def _primal_dual(evidence: Plane, costs: Plane, iterations: int) -> Plane:
     """`solve`, in loops over whole rows, which compile to vector instructions.
 

@@ -78,6 +78,4 @@ class Examples:
 
     def memory_bytes(self) -> int:
         """Memory held, in bytes."""
-        return sum(
-            side.nbytes for frame in self._keyframes + self._answered for side in frame
-        )
+        return sum(side.nbytes for frame in self._keyframes + self._answered for side in frame)

@@ -35,17 +35,15 @@ _COUNT = 3 * len(_SCALES) + 3 + 1 + _ORIENTATIONS
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame; all but `picture` and `grey` at working size.
+    """One frame; all but `grey` at working size.
 
     Attributes:
-        picture: (H, W, 3) float32, as given.
         grey: (H, W) uint8, for the flow.
         lab: (h, w, 3) float32, L 0 to 255, a and b times 1.5 about 192.
         features: (F, h, w) uint8 below `LEVELS`: colour at three scales, local deviation,
             gradient and its orientations. Nothing in them tells where a pixel is.
     """
 
-    picture: Picture
     grey: Grey
     lab: Plane
     features: Bytes
@@ -55,7 +53,7 @@ class Frame:
         """Prepare a display-referred picture (H, W, 3) float32, 0 to 1."""
         small = shrink(picture, small_shape(picture.shape, WORKING_SIDE))
         lab = lab_of(small)
-        return cls(picture, grey_of(picture), lab, _features(lab))
+        return cls(grey_of(picture), lab, _features(lab))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -64,14 +62,14 @@ class Frame:
 
     def memory_bytes(self) -> int:
         """Memory held, in bytes."""
-        return self.picture.nbytes + self.grey.nbytes + self.lab.nbytes + self.features.nbytes
+        return self.grey.nbytes + self.lab.nbytes + self.features.nbytes
 
 
 def lab_of(picture: Picture) -> Plane:
     """CIE Lab (H, W, 3) float32 on an 8-bit scale, with chroma stretched."""
     lab = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2Lab), np.float32)
-    lab *= np.float32([2.55, _CHROMA, _CHROMA])
-    lab += np.float32([0, 128 * _CHROMA, 128 * _CHROMA])
+    lab *= np.asarray([2.55, _CHROMA, _CHROMA], np.float32)
+    lab += np.asarray([0, 128 * _CHROMA, 128 * _CHROMA], np.float32)
     return lab
 
 
@@ -95,14 +93,12 @@ def _features(lab: Plane) -> Bytes:
     variance = cv2.sqrBoxFilter(lab, cv2.CV_32F, _DEVIATION_WINDOW) - mean * mean
     deviation = cv2.sqrt(np.maximum(variance, 0))
     for channel in range(3):
-        add(deviation[..., channel], 1, 0)
+        add(np.asarray(deviation[..., channel], np.float32), 1, 0)
 
     light = np.ascontiguousarray(lab[..., 0])
-    across, down = (
-        cv2.Sobel(light, cv2.CV_32F, dx, dy, scale=0.25) for dx, dy in ((1, 0), (0, 1))
-    )
+    across, down = (cv2.Sobel(light, cv2.CV_32F, dx, dy, scale=0.25) for dx, dy in ((1, 0), (0, 1)))
     length, angle = cv2.cartToPolar(across, down)
-    add(length, 1, 0)
+    add(np.asarray(length, np.float32), 1, 0)
     sector = (angle * np.float32(_ORIENTATIONS / np.pi)).astype(np.uint8) % _ORIENTATIONS
     gathered = [
         cv2.GaussianBlur(length * (sector == which), (0, 0), _ORIENTATION_SIGMA)

@@ -50,7 +50,8 @@ class Grid:
 
     def log_ratio(self, places: Plane) -> Plane:
         """Log of object over surroundings (N,) float32 within +-3."""
-        return _slice(places, self._log_ratio)
+        found: Plane = _slice(places, self._log_ratio)
+        return found
 
     def memory_bytes(self) -> int:
         """Memory held, in bytes."""
@@ -74,21 +75,22 @@ def places_of(lab: Plane, rows: slice, columns: slice, box: tuple[float, ...]) -
     y = (np.arange(rows.start, rows.stop) - box[1]) / max(box[3] - box[1], 1)
     places[..., 3] = (x * (SIDES[3] - 1))[None, :]
     places[..., 4] = (y * (SIDES[4] - 1))[:, None]
-    np.clip(places, 0, np.float32(SIDES) - np.float32(1.001), out=places)
+    np.clip(places, 0, np.asarray(SIDES, np.float32) - np.float32(1.001), out=places)
     return places.reshape(-1, 5)
 
 
 def _blur(cells: Plane) -> Plane:
     """1-2-1 along every axis, so that near colours and places count as near."""
+    quarter, half = np.float32(0.25), np.float32(0.5)
     for axis in range(cells.ndim):
-        cells = np.moveaxis(cells, axis, 0)
-        padded = np.concatenate([cells[:1], cells, cells[-1:]])
-        cells = 0.25 * padded[:-2] + 0.5 * padded[1:-1] + 0.25 * padded[2:]
-        cells = np.moveaxis(cells, 0, axis)
-    return cells
+        turned = np.moveaxis(cells, axis, 0)
+        padded = np.concatenate([turned[:1], turned, turned[-1:]])
+        blurred = quarter * (padded[:-2] + padded[2:]) + half * padded[1:-1]
+        cells = np.moveaxis(blurred, 0, axis)
+    return np.ascontiguousarray(cells)
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]  # numba has no type information
+@numba.njit(cache=True)
 def _corners(place, cells, weights, strides):  # type: ignore[no-untyped-def]
     """The 32 cells around a place, as flat indices, and the share of each."""
     cells[0], weights[0] = 0, np.float32(1)
@@ -103,7 +105,7 @@ def _corners(place, cells, weights, strides):  # type: ignore[no-untyped-def]
         filled *= 2
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]  # numba has no type information
+@numba.njit(cache=True)
 def _splat(places, values, counts):  # type: ignore[no-untyped-def]
     flat = counts.reshape(2, -1)
     strides = np.array([2304, 192, 16, 4, 1])
@@ -117,7 +119,7 @@ def _splat(places, values, counts):  # type: ignore[no-untyped-def]
             flat[1, cells[i]] += weights[i] * values[n, 1]
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]  # numba has no type information
+@numba.njit(cache=True)
 def _slice(places, table):  # type: ignore[no-untyped-def]
     flat = table.reshape(-1)
     strides = np.array([2304, 192, 16, 4, 1])

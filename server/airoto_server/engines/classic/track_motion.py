@@ -66,7 +66,7 @@ def flow(source: Grey, target: Grey, shape: tuple[int, int]) -> npt.NDArray[np.f
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     vectors = np.asarray(search.calc(source, target, np.zeros((*source.shape, 2), np.float32)))
     small = shrink(np.ascontiguousarray(vectors[:height, :width]), shape)
-    small *= np.float32([shape[1] / width, shape[0] / height])
+    small *= np.asarray([shape[1] / width, shape[0] / height], np.float32)
     return small
 
 
@@ -75,7 +75,5 @@ def carry(plane: Plane, to_previous: npt.NDArray[np.float32]) -> Plane:
     height, width = plane.shape[:2]
     columns = to_previous[..., 0] + np.arange(width, dtype=np.float32)[None, :]
     rows = to_previous[..., 1] + np.arange(height, dtype=np.float32)[:, None]
-    carried = cv2.remap(
-        plane, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
+    carried = cv2.remap(plane, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(carried, np.float32).reshape(plane.shape)

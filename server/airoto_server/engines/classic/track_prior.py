@@ -35,4 +35,5 @@ def log_odds(distance: Plane, trust: Plane) -> Plane:
 
 def far_penalty(distance: Plane, reach: float) -> Plane:
     """Log-odds (h, w) float32, 0 within reach of the carried mask, falling beyond."""
-    return np.float32(_FAR_SLOPE) * np.minimum(distance + np.float32(reach), 0)
+    penalty: Plane = np.float32(_FAR_SLOPE) * np.minimum(distance + np.float32(reach), 0)
+    return penalty

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from airoto_server.engines.classic import track_camera, track_cut, track_motion, track_refine
+from airoto_server.engines.classic import track_camera, track_cut, track_motion
 from airoto_server.engines.classic.checks import check_picture, check_plane
-from airoto_server.engines.classic.resizing import shrink
+from airoto_server.engines.classic.resizing import enlarge_mask, shrink
 from airoto_server.engines.classic.shapes import keep_connected, share_pixels, signed_distance
 from airoto_server.engines.classic.track_frame import Frame
 from airoto_server.engines.classic.track_memory import BackgroundMemory
@@ -27,6 +26,8 @@ _EDGE_STRENGTH = 7.0
 _ITERATIONS = 60
 # Part of a piece of the answer that has to lie on the carried mask.
 _OVERLAP = 0.1
+# Sigma in working pixels that takes the stairs out of the boundary.
+_BLUR = 1.0
 # Background is learnt from this far from any object.
 _MARGIN = 3.0
 
@@ -38,9 +39,7 @@ class ClassicRun:
         self._settings = settings
         self._seed = seed
         self._inputs = TrackInputs(object_ids)
-        self._objects = {
-            number: TrackedObject(number, settings, seed) for number in object_ids
-        }
+        self._objects = {number: TrackedObject(number, settings, seed) for number in object_ids}
         self._frame: Frame | None = None
         self._drift: npt.NDArray[np.float32] | None = None
         self._memory: BackgroundMemory | None = None
@@ -131,23 +130,21 @@ class ClassicRun:
         rivals: list[Plane],
         costs: Plane,
     ) -> Tracked:
+        """Decide about one object whose pixels others (`rivals`, log-odds) want too."""
         odds = guess.odds
         if rivals:
             odds = odds - np.maximum(np.maximum.reduce(rivals), 0)
-        soft = np.zeros(frame.shape, np.float32)
+        inside = odds > 0
         region = guess.region
-        if not guess.carried.any():
-            pass
-        elif self._settings.cut:
-            soft[region] = track_cut.solve(odds[region], costs[:, *region], _ITERATIONS)
-        else:
-            soft[region] = odds[region] > 0
-        inside = keep_connected(soft > 0.5, guess.carried, _OVERLAP)
+        if self._settings.cut and guess.carried.any():
+            soft = track_cut.solve(odds[region], costs[:, *region], _ITERATIONS)
+            inside[region] = soft > 0.5
+        inside = keep_connected(inside, guess.carried, _OVERLAP)
         confidence = known.judge(guess, inside)
-        height, width = frame.grey.shape
         if not confidence:
-            return Tracked(np.zeros((height, width), np.float32), 0.0)
-        return Tracked(track_refine.enlarge(inside, frame, refine=self._settings.refine), confidence)
+            return Tracked(np.zeros(frame.grey.shape, np.float32), 0.0)
+        height, width = frame.grey.shape
+        return Tracked(enlarge_mask(inside, (height, width), _BLUR), confidence)
 
     def _taken(self, shape: tuple[int, int]) -> Plane:
         """The union of all objects on the frame before, (h, w) float32."""

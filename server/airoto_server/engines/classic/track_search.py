@@ -43,8 +43,8 @@ def window_scores(odds: Plane, area: float) -> Plane:
     """Mean evidence in the square of that area around each pixel, (h, w) float32."""
     side = max(3, round(float(np.sqrt(area))))
     limited = np.clip(odds, _LEAST, _MOST) - np.float32(_LEAST)
-    scores: Plane = cv2.blur(limited, (side, side), borderType=cv2.BORDER_REPLICATE)
-    return scores
+    scores = cv2.blur(limited, (side, side), borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(scores, np.float32)
 
 
 def find(odds: Plane, last: Sighting, frames_lost: int) -> Bool | None:

@@ -16,7 +16,6 @@ class Settings:
         trees: boosted trees over colour and texture, without position.
         grid: histogram over colour and rough position in the object's box.
         cut: a smooth boundary along edges of the picture.
-        refine: the boundary decided again on the pixels of the picture.
         update: learning from frames that the tracker itself answered.
         redetect: looking for objects that were lost.
     """
@@ -27,6 +26,5 @@ class Settings:
     trees: bool = True
     grid: bool = True
     cut: bool = True
-    refine: bool = True
     update: bool = True
     redetect: bool = True

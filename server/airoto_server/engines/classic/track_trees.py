@@ -44,8 +44,9 @@ class Trees:
     def log_odds(self, planes: Bytes) -> Floats:
         """Log-odds (h, w) float32 within +-3 that pixels (F, h, w) uint8 are of the object."""
         flat = np.ascontiguousarray(planes.reshape(len(planes), -1))
-        odds = _ask(flat, self.features, self.thresholds, self.leaves)
-        return np.clip(odds, -LIMIT, LIMIT).reshape(planes.shape[1:])
+        odds: Floats = _ask(flat, self.features, self.thresholds, self.leaves)
+        np.clip(odds, -LIMIT, LIMIT, out=odds)
+        return odds.reshape(planes.shape[1:])
 
     def memory_bytes(self) -> int:
         """Memory held, in bytes."""
@@ -70,7 +71,7 @@ def fit(samples: Bytes, truth: npt.NDArray[np.bool_], weights: Floats, *, seed: 
     return Trees(features, thresholds, leaves)
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]  # numba has no type information
+@numba.njit(cache=True)
 def _ask(
     planes: Bytes, features: npt.NDArray[np.int64], thresholds: Bytes, leaves: Floats
 ) -> Floats:
@@ -96,7 +97,7 @@ def _ask(
     return odds
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]  # numba has no type information
+@numba.njit(cache=True)
 def _boost(samples, truth, weights, subsets, depth, rate, shrinkage):  # type: ignore[no-untyped-def]
     count = samples.shape[0]
     trees, asked = subsets.shape

@@ -5,6 +5,8 @@ An unknown name is an AttributeError, a wrong arity a TypeError. Signatures are 
 a real Nuke behaves alike: that is `install/verify_in_nuke.py`.
 """
 
+# ruff: noqa: F401 - a module that is what it exports
+
 from __future__ import annotations
 
 import sys
@@ -258,6 +260,14 @@ def layers(node: Node | None = None) -> list[str]:
 def channels(node: Node | None = None) -> list[str]:
     """Channels of a node."""
     return node.channels() if node is not None else []
+
+
+def sample(node: Node, channel: str, x: float, y: float, dx: float = 0, dy: float = 0) -> float:
+    """One pixel of a node on the current frame."""
+    plane = _images.render(node, _app.frame).plane(
+        channel, (int(x), int(y), int(x) + 1, int(y) + 1)
+    )
+    return float(plane[0, 0])
 
 
 def message(prompt: str) -> None:

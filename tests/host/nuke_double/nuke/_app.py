@@ -45,9 +45,7 @@ class App:
         self.undo_disabled = 0
         self.undo_open: list[tuple[str, list[tuple[Callable[[], None], Callable[[], None]]]]] = []
         self.undo_done: list[tuple[str, list[tuple[Callable[[], None], Callable[[], None]]]]] = []
-        self.undo_undone: list[
-            tuple[str, list[tuple[Callable[[], None], Callable[[], None]]]]
-        ] = []
+        self.undo_undone: list[tuple[str, list[tuple[Callable[[], None], Callable[[], None]]]]] = []
         self.callbacks: dict[str, list[tuple[Any, tuple[Any, ...], dict[str, Any], str]]] = {}
         self.menus: dict[str, Any] = {}
         self.layers: dict[str, list[str]] = {}

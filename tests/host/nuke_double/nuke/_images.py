@@ -287,7 +287,7 @@ def _rectangle(node: Any) -> Image:
     plane = np.zeros((t - y, r - x), np.float32)
     plane[max(0, t - high) : max(0, t - low), max(0, left - x) : max(0, right - x)] = 1
     names = RGBA if node["output"].value() == "rgba" else RGBA[3:]
-    return replace(image, channels={**image.channels, **{name: plane for name in names}})
+    return replace(image, channels={**image.channels, **dict.fromkeys(names, plane)})
 
 
 def _multiply(node: Any) -> Image:

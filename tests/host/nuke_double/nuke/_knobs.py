@@ -508,7 +508,7 @@ def evaluate(expression: str, node: Any) -> float:
     text = expression.strip()
     text = text.replace("&&", " and ").replace("||", " or ").replace("$gui", "gui__")
     text = re.sub(r"!(?!=)", " not ", text)
-    tree = ast.parse(text, mode="eval").body
+    tree = ast.parse(text.strip(), mode="eval").body
     return float(_expression(tree, node))
 
 

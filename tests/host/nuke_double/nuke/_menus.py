@@ -30,9 +30,7 @@ class Menu(MenuItem):
         super().__init__(name, "", icon)
         self._items: dict[str, MenuItem] = {}
 
-    def addMenu(
-        self, name: str, icon: str = "", tooltip: str = "", index: int = -1
-    ) -> Menu:
+    def addMenu(self, name: str, icon: str = "", tooltip: str = "", index: int = -1) -> Menu:
         made = self._items.setdefault(name, Menu(name, icon))
         assert isinstance(made, Menu)
         return made

@@ -431,7 +431,7 @@ class Root(Group):
             Double_Knob("proxy_scale"), Int_Knob("frame"), Double_Knob("fps"),
             Enumeration_Knob("colorManagement", None, ("Nuke", "OCIO")),
             Enumeration_Knob(
-                "OCIO_config", None, ("nuke-default", "aces_1.2", "fn-nuke_cg-config-v1.0.0_aces-v1.3_ocio-v2.1", "custom")
+                "OCIO_config", None, ("nuke-default", "aces_1.2", "custom")
             ),
             File_Knob("customOCIOConfigPath"), EvalString_Knob("workingSpaceLUT"),
             EvalString_Knob("project_directory"), EvalString_Knob("views"),

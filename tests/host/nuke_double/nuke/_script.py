@@ -64,9 +64,7 @@ def nodes_text(nodes: list[Any]) -> str:
 
 def script_text() -> str:
     """The whole script."""
-    layers = [
-        f"add_layer {{{name} {' '.join(channels)}}}" for name, channels in app.layers.items()
-    ]
+    layers = [f"add_layer {{{name} {' '.join(channels)}}}" for name, channels in app.layers.items()]
     head = ["version 17.0 v1", "Root {", " inputs 0"]
     head.extend(knob_lines(app.root).splitlines())
     head.append("}")
@@ -166,7 +164,7 @@ def _pairs(body: str) -> list[tuple[str, str]]:
     parts = tclwords.split(body)
     if len(parts) % 2:
         raise tclwords.TclError(f"a block with an odd number of words: {parts[-1]!r}")
-    return list(zip(parts[::2], parts[1::2]))
+    return list(zip(parts[::2], parts[1::2], strict=True))
 
 
 def _inputs(name: str, pairs: list[tuple[str, str]]) -> int:

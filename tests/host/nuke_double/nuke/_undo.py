@@ -8,7 +8,7 @@ from nuke._app import app
 
 
 class Undo:
-    """Source: Nuke Python API, `nuke.Undo`: `begin(name)`, `end`, `disable`, `enable`, or `with`."""
+    """Source: Nuke Python API, `nuke.Undo`: `begin(name)` and `end`, `disable`, or `with`."""
 
     def __init__(self, name: str = "") -> None:
         self._name = name

@@ -1,3 +1,3 @@
 """The double's `nukescripts`."""
 
-from nukescripts import utils
+from nukescripts import utils as utils
