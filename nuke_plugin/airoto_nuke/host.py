@@ -9,15 +9,14 @@ there ("Invalid function call in non-gui mode"), and there is no event loop to d
 from __future__ import annotations
 
 import contextlib
-import getpass
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 import nuke
 
-from airoto_nuke.geometry import Canvas
+if TYPE_CHECKING:
+    from airoto_nuke.geometry import Canvas
 
 Node = Any
 
@@ -130,6 +129,9 @@ def project_folder() -> str:
 
 def user_folders() -> dict[str, str]:
     """Values of the cache folder's tokens that do not depend on the script."""
+    import getpass  # here, because starting Nuke has to stay quick
+    import tempfile
+
     return {
         "home": os.path.expanduser("~").replace("\\", "/"),
         "temp": tempfile.gettempdir().replace("\\", "/"),
@@ -207,6 +209,8 @@ def proxy_is_on() -> bool:
 
 def canvas(node: Node) -> Canvas:
     """A node's full-size format: `format()`, since `width()` and `height()` follow the proxy."""
+    from airoto_nuke.geometry import Canvas
+
     found = node.format()
     return Canvas(int(found.width()), int(found.height()), float(found.pixelAspect()) or 1.0)
 

@@ -5,18 +5,19 @@
 Engines are `null`, so everything measured is ours: reading the file, decoding it in a child
 process, colour and size, handing pixels over by chunked streams, results, writing. Beside it,
 in the same run: memcpy, and the same pixels as one protobuf `bytes` field. Every pixel that
-crosses the socket is checksummed on both sides. Machines differ: look at ratios.
+crosses the socket is checksummed on both sides; both ways end in a file at either end.
+Machines differ: look at ratios.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import hashlib
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent import futures
 from pathlib import Path
 
 import grpc
@@ -164,6 +165,7 @@ def _handovers(folder: Path, label: str, size: tuple[int, int], repeat: int) -> 
             }
 
             def chunked() -> None:
+                (folder / "back.raw").unlink(missing_ok=True)
                 sent = link.upload_plane(data, plane)
                 assert sent["sha256"] == digest
                 link.download(sent["handle"], folder / "back.raw", encoding="raw")
@@ -184,7 +186,7 @@ def _one_message(folder: Path, data: bytes, repeat: int) -> float:
     from multiprocessing import get_context
 
     address = f"unix:{folder}/echo.sock"
-    process = get_context("spawn").Process(target=_echo_server, args=(address,), daemon=True)
+    process = get_context("spawn").Process(target=_echo_server, args=(address, folder), daemon=True)
     process.start()
     try:
         with grpc.insecure_channel(address, options=_UNLIMITED) as channel:
@@ -201,6 +203,9 @@ def _one_message(folder: Path, data: bytes, repeat: int) -> float:
             def once() -> None:
                 answer = call(Chunk(data=data))
                 assert hashlib.sha256(answer.data).hexdigest() == digest
+                back = folder / "message.raw"
+                back.unlink(missing_ok=True)
+                back.write_bytes(answer.data)
 
             return _milliseconds(once, repeat)
     finally:
@@ -211,23 +216,31 @@ def _one_message(folder: Path, data: bytes, repeat: int) -> float:
 _UNLIMITED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
 
 
-def _echo_server(address: str) -> None:
+def _echo_server(address: str, folder: Path) -> None:
+    """The same kind of server, the same work: hash it, keep it in a file, send it back."""
     from airoto.wire.messages import Chunk
 
-    def echo(request: Chunk, context: grpc.ServicerContext) -> Chunk:
+    async def echo(request: Chunk, context: grpc.aio.ServicerContext) -> Chunk:
         hashlib.sha256(request.data).hexdigest()
-        return Chunk(data=request.data)
+        kept = folder / "kept.raw"
+        kept.write_bytes(request.data)
+        answer = Chunk(data=kept.read_bytes())
+        kept.unlink()
+        return answer
 
-    server = grpc.server(futures.ThreadPoolExecutor(2), options=_UNLIMITED)
-    handler = grpc.unary_unary_rpc_method_handler(
-        echo, request_deserializer=Chunk.FromString, response_serializer=Chunk.SerializeToString
-    )
-    server.add_generic_rpc_handlers(
-        (grpc.method_handlers_generic_handler("echo", {"Echo": handler}),)
-    )
-    server.add_insecure_port(address)
-    server.start()
-    server.wait_for_termination()
+    async def serve() -> None:
+        server = grpc.aio.server(options=_UNLIMITED)
+        handler = grpc.unary_unary_rpc_method_handler(
+            echo, request_deserializer=Chunk.FromString, response_serializer=Chunk.SerializeToString
+        )
+        server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler("echo", {"Echo": handler}),)
+        )
+        server.add_insecure_port(address)
+        await server.start()
+        await server.wait_for_termination()
+
+    asyncio.run(serve())
 
 
 def _write_plate(path: Path, width: int, height: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,6 +24,7 @@ _PARALLAX_SIGMA = 16.0
 _PARALLAX_STEP = 4
 # Share of the motion against the camera that is kept from frame to frame.
 _KEEP = 0.85
+_G0,_G1=.05,.25
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def log_odds(still: Plane, moving: float) -> Plane:
     Args:
         moving: `moving_share` of the object. While it stands still, all is zero.
     """
-    gate = np.clip((moving - 0.05) / 0.2, 0, 1)
+    gate = np.clip((moving - _G0) / (_G1-_G0), 0, 1)
     odds: Plane = np.float32(gate) * (np.float32(0.7) * (1 - still) - np.float32(4) * still)
     return odds
 
@@ -93,7 +95,7 @@ def _homography_flow(
     vectors = flow[rows, columns]
     here = np.stack([columns, rows], axis=1).astype(np.float32)
     opencv_seeded(seed)
-    matrix: npt.NDArray[np.float64] | None
+    matrix: Any  # None where no four points agree, which OpenCV's types do not say
     matrix, _ = cv2.findHomography(here, here + vectors, cv2.RANSAC, _RANSAC_PIXELS)
     if matrix is None:
         return np.broadcast_to(np.median(vectors, axis=0), flow.shape).astype(np.float32)

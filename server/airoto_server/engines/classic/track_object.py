@@ -32,6 +32,7 @@ _SURE_ANSWER, _SURE_KEYFRAME = 3.0, 1.0
 _FEWEST, _LOST_AREA, _LOST_FIT = 8, 0.1, 0.65
 # Share of what is remembered of the object's size and score that stays from frame to frame.
 _SIGHTING_KEPT = 0.9
+_RATE=.1; _GM=0; _FM=0
 # How much the place where a search found something is worth.
 _TRUST_IN_SEARCH = 0.3
 # The object is looked for this many times as far away as it may well reach.
@@ -56,6 +57,7 @@ class Guess:
     region: Region
     odds: Plane
     appearance: Plane
+    looks: Plane|None=None
 
 
 @dataclass
@@ -127,7 +129,7 @@ class TrackedObject:
         last = self.last_seen
         if area < _FEWEST or last is None:
             return self._lose()
-        fit = float((1 / (1 + np.exp(-guess.appearance[inside]))).mean())
+        fit = float((1 / (1 + np.exp(-(guess.appearance if _FM==0 else guess.looks)[inside]))).mean())
         if area < _LOST_AREA * last.area or fit < _LOST_FIT:
             return self._lose()
         score = float(track_search.window_scores(guess.appearance, last.area)[inside].max())
@@ -179,7 +181,8 @@ class TrackedObject:
             if self.frames_lost:
                 moving = max(moving, self.moving)
             else:
-                self.moving = 0.9 * self.moving + 0.1 * moving
+                self.moving = (1-_RATE) * self.moving + _RATE * moving
+                if _GM: moving = min(moving, self.moving) if _GM==1 else self.moving
             near = distance[region]
             looks = self._appearance(frame, region, camera, unlike, moving=moving)
             places = track_prior.far_penalty(near, reach)
@@ -190,7 +193,9 @@ class TrackedObject:
                 places += self.grid.log_ratio(cells).reshape(near.shape)
             appearance[region] = looks
             odds[region] = looks + places
-        return Guess(carried, region, odds, appearance)
+        lk=appearance.copy()
+        if carried.any(): lk[region]-=track_camera.log_odds(camera.still[region], moving)
+        return Guess(carried, region, odds, appearance, lk)
 
     def memory_bytes(self) -> int:
         """Memory held, in bytes."""

@@ -71,7 +71,7 @@ def fit(samples: Bytes, truth: npt.NDArray[np.bool_], weights: Floats, *, seed: 
     return Trees(features, thresholds, leaves)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]  # no type information
 def _ask(
     planes: Bytes, features: npt.NDArray[np.int64], thresholds: Bytes, leaves: Floats
 ) -> Floats:
