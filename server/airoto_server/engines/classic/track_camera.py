@@ -24,7 +24,8 @@ _PARALLAX_SIGMA = 16.0
 _PARALLAX_STEP = 4
 # Share of the motion against the camera that is kept from frame to frame.
 _KEEP = 0.85
-_G0,_G1=.05,.25
+# Shares of an object that move: at the one its motion begins to count, at the other it does.
+_MOVING = (0.2, 0.6)
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def log_odds(still: Plane, moving: float) -> Plane:
     Args:
         moving: `moving_share` of the object. While it stands still, all is zero.
     """
-    gate = np.clip((moving - _G0) / (_G1-_G0), 0, 1)
+    gate = np.clip((moving - _MOVING[0]) / (_MOVING[1] - _MOVING[0]), 0, 1)
     odds: Plane = np.float32(gate) * (np.float32(0.7) * (1 - still) - np.float32(4) * still)
     return odds
 

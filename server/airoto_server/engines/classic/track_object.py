@@ -32,7 +32,8 @@ _SURE_ANSWER, _SURE_KEYFRAME = 3.0, 1.0
 _FEWEST, _LOST_AREA, _LOST_FIT = 8, 0.1, 0.65
 # Share of what is remembered of the object's size and score that stays from frame to frame.
 _SIGHTING_KEPT = 0.9
-_RATE=.1; _GM=0; _FM=0
+# How fast what is known of the object's motion follows that of the last frame.
+_MOVING_RATE = 0.3
 # How much the place where a search found something is worth.
 _TRUST_IN_SEARCH = 0.3
 # The object is looked for this many times as far away as it may well reach.
@@ -57,7 +58,6 @@ class Guess:
     region: Region
     odds: Plane
     appearance: Plane
-    looks: Plane|None=None
 
 
 @dataclass
@@ -87,7 +87,9 @@ class TrackedObject:
             if self.trees is not None:
                 odds = self.trees.log_odds(frame.features)
             area = float(inside.sum())
-            self._see(inside, float(track_search.window_scores(odds, area)[inside].max()), 0.0)
+            score = float(track_search.window_scores(odds, area)[inside].max())
+            centre = centre_of(inside)
+            self.last_seen = Sighting(area, score, fit_of(odds, inside), centre)
 
     def learn_keyframe(self, frame: Frame, mask: Plane, index: int) -> None:
         """Learn what the object looks like from a drawn mask (h, w) float32."""
@@ -129,30 +131,23 @@ class TrackedObject:
         last = self.last_seen
         if area < _FEWEST or last is None:
             return self._lose()
-        fit = float((1 / (1 + np.exp(-(guess.appearance if _FM==0 else guess.looks)[inside]))).mean())
+        fit = fit_of(guess.appearance, inside) / last.fit
         if area < _LOST_AREA * last.area or fit < _LOST_FIT:
             return self._lose()
         score = float(track_search.window_scores(guess.appearance, last.area)[inside].max())
-        self._see(inside, score, _SIGHTING_KEPT)
-        return fit
+        kept, new = _SIGHTING_KEPT, 1 - _SIGHTING_KEPT
+        self.last_seen = Sighting(
+            kept * last.area + new * area,
+            kept * last.score + new * score,
+            last.fit,
+            centre_of(inside),
+        )
+        self.frames_lost = 0
+        return min(1.0, fit)
 
     def _lose(self) -> float:
         self.frames_lost += 1
         return 0.0
-
-    def _see(self, inside: Bool, score: float, kept: float) -> None:
-        area = float(inside.sum())
-        x_min, y_min, x_max, y_max = box_of(inside)
-        centre = ((x_min + x_max) / 2, (y_min + y_max) / 2)
-        if self.last_seen is None:
-            kept = 0.0
-        last = self.last_seen or Sighting(0, 0, centre)
-        self.last_seen = Sighting(
-            kept * last.area + (1 - kept) * area,
-            kept * last.score + (1 - kept) * score,
-            centre,
-        )
-        self.frames_lost = 0
 
     def _search(self, frame: Frame, camera: Camera, unlike: Plane | None) -> Guess:
         """Where a lost object might be, from all evidence but its last place."""
@@ -181,8 +176,8 @@ class TrackedObject:
             if self.frames_lost:
                 moving = max(moving, self.moving)
             else:
-                self.moving = (1-_RATE) * self.moving + _RATE * moving
-                if _GM: moving = min(moving, self.moving) if _GM==1 else self.moving
+                self.moving += _MOVING_RATE * (moving - self.moving)
+                moving = self.moving
             near = distance[region]
             looks = self._appearance(frame, region, camera, unlike, moving=moving)
             places = track_prior.far_penalty(near, reach)
@@ -193,9 +188,7 @@ class TrackedObject:
                 places += self.grid.log_ratio(cells).reshape(near.shape)
             appearance[region] = looks
             odds[region] = looks + places
-        lk=appearance.copy()
-        if carried.any(): lk[region]-=track_camera.log_odds(camera.still[region], moving)
-        return Guess(carried, region, odds, appearance, lk)
+        return Guess(carried, region, odds, appearance)
 
     def memory_bytes(self) -> int:
         """Memory held, in bytes."""
@@ -246,6 +239,17 @@ class TrackedObject:
                 near[region].ravel().astype(np.float32),
                 keyframe=keyframe,
             )
+
+
+def fit_of(odds: Plane, inside: Bool) -> float:
+    """How likely the pixels of a mask that is not empty are the object's, 0 to 1."""
+    return float((1 / (1 + np.exp(-odds[inside]))).mean())
+
+
+def centre_of(inside: Bool) -> tuple[float, float]:
+    """x, y of the middle of the box of a mask that is not empty."""
+    x_min, y_min, x_max, y_max = box_of(inside)
+    return (x_min + x_max) / 2, (y_min + y_max) / 2
 
 
 def box_of(inside: Bool) -> tuple[float, float, float, float]:

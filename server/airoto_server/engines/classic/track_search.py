@@ -27,16 +27,14 @@ class Sighting:
     Attributes:
         area: number of pixels, an average over frames.
         score: `window_scores` at the object itself, an average over frames.
+        fit: how much it looked like itself where it was drawn, above 0 to 1.
         centre: x, y.
     """
 
     area: float
     score: float
+    fit: float
     centre: tuple[float, float]
-
-    def moved(self, x: float, y: float) -> Sighting:
-        """The same at another place."""
-        return Sighting(self.area, self.score, (self.centre[0] + x, self.centre[1] + y))
 
 
 def window_scores(odds: Plane, area: float) -> Plane:

@@ -65,7 +65,7 @@ class App:
         if threading.get_ident() != self.main_thread:
             raise RuntimeError(f"{what} called from a thread that is not the main thread")
 
-    # Source: ../shared/field.md, Traps: dialogues raise in terminal mode.
+    # Source: dcc-mcp-nuke branches on nuke.GUI for this error.
     def needs_gui(self) -> None:
         """Refuse a call that needs windows."""
         if not self.gui:

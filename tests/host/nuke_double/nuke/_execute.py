@@ -24,7 +24,8 @@ def execute(
 ) -> None:
     """Render frames of a Write.
 
-    Source: ../shared/field.md, Traps: never inside another execution or a callback; the main
+    Source: comments in public node code name this error for Writes that were executed from
+    knobChanged, a button or beforeRender. Never inside another execution or a callback; the main
     thread only; a node that cannot be executed cannot be executed.
     """
     import nuke
@@ -61,7 +62,8 @@ def executing(f: float | None = None) -> bool:
 def executeInMainThread(call: Any, args: Any = (), kwargs: Any = None) -> None:
     """Let the main thread call something soon.
 
-    Source: Nuke Python Developer's Guide, "Threading": called on the main thread itself it hangs.
+    Source: Nuke Python Developer's Guide, "Threading" (called on the main thread Nuke hangs);
+    Nvizible/NukeExternalControl #10 (since Nuke 10 an error).
     """
     if threading.get_ident() == app.main_thread:
         raise RuntimeError("executeInMainThread on the main thread: Nuke would hang")
@@ -71,7 +73,7 @@ def executeInMainThread(call: Any, args: Any = (), kwargs: Any = None) -> None:
 
 
 def executeInMainThreadWithResult(call: Any, args: Any = (), kwargs: Any = None) -> Any:
-    """Waits without a time-out, so our code never calls it (../shared/field.md, Traps)."""
+    """Source: Nuke Python Developer's Guide, "Threading": it waits, without a time-out."""
     raise NotImplementedError("it waits without a time-out")
 
 

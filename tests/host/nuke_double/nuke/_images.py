@@ -169,7 +169,7 @@ def _read_file(path: str, *, raw: bool) -> Image:
     channels = {}
     for index, name in enumerate(spec.channelnames):
         layer, _, letter = name.rpartition(".")
-        # Source: ../shared/field.md: names without a layer beyond RGBA land in `other`.
+        # Source: Zarxrax/Sammie-Roto-2 #60, #68: names without a layer land in `other`.
         if not layer:
             layer = "rgba" if letter in "RGBA" else "other"
         channels[f"{layer}.{_SUFFIX.get(letter, letter)}"] = np.ascontiguousarray(

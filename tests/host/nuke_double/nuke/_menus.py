@@ -65,7 +65,7 @@ class Menu(MenuItem):
 def menu(name: str) -> Any:
     """One of Nuke's menus.
 
-    Source: ../shared/field.md: windows' calls raise in terminal mode.
+    Source: Nuke's own words in terminal mode, see `_app.NOT_IN_TERMINAL`.
     """
     app.needs_gui()
     if name not in ("Nodes", "Nuke", "Viewer", "Node Graph", "Properties", "Animation", "Pane"):

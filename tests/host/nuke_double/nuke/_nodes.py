@@ -544,7 +544,7 @@ def add_user_knob(node: Node, parts: list[str]) -> None:
 
 def run_callbacks(event: str, class_name: str) -> None:
     """Callbacks registered for an event and class; what they raise is printed by Nuke, except
-    around renders, where it aborts (../shared/field.md, Traps)."""
+    around renders, where it aborts (Nuke Python Developer's Guide, "Callbacks")."""
     for call, arguments, keywords, wanted in app.callbacks.get(event, []):
         if wanted not in ("*", class_name):
             continue
