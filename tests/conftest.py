@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Machines differ and are shared: no test fails for being slow.
+settings.register_profile("airoto", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("airoto")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

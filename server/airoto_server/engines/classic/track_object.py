@@ -27,11 +27,9 @@ Region = tuple[slice, slice]
 _REFIT = 5
 # Pixels from the boundary from which an answered frame is learnt from, and a keyframe.
 _SURE_ANSWER, _SURE_KEYFRAME = 3.0, 1.0
-# An answer of fewer pixels, or with less of its usual area, or that looks less like the
-# object, is none.
-_FEWEST, _LOST_AREA, _LOST_FIT = 8, 0.1, 0.65
-# Share of what is remembered of the object's size and score that stays from frame to frame.
-_SIGHTING_KEPT = 0.9
+# An answer of fewer pixels, or with less of the usual area, or that looks less like what was
+# seen before, is none; one that does not look better than the other is not learnt from.
+_FEWEST, _LOST_AREA, _LOST, _WELL = 8.0, 0.1, 0.5, 0.7
 # How fast what is known of the object's motion follows that of the last frame.
 _MOVING_RATE = 0.3
 # How much the place where a search found something is worth.
@@ -73,23 +71,20 @@ class TrackedObject:
     mask: Plane | None = None
     frames_since_fit: int = 0
     last_seen: Sighting | None = None
-    frames_lost: int = 0
+    frames_unsure: int = 0
     moving: float = 0.0
 
     def begin(self, frame: Frame, mask: Plane, index: int) -> None:
         """Go on from a drawn mask (h, w) float32 of this frame."""
         self.mask = mask
         self.learn_keyframe(frame, mask, index)
-        self.frames_lost = 0
+        self.frames_unsure = 0
         inside = mask > 0.5
         if inside.any():
             odds = np.zeros(frame.shape, np.float32)
             if self.trees is not None:
                 odds = self.trees.log_odds(frame.features)
-            area = float(inside.sum())
-            score = float(track_search.window_scores(odds, area)[inside].max())
-            centre = centre_of(inside)
-            self.last_seen = Sighting(area, score, fit_of(odds, inside), centre)
+            self.last_seen = Sighting.of(odds, inside)
 
     def learn_keyframe(self, frame: Frame, mask: Plane, index: int) -> None:
         """Learn what the object looks like from a drawn mask (h, w) float32."""
@@ -101,7 +96,7 @@ class TrackedObject:
 
     def learn_answer(self, frame: Frame, mask: Plane, index: int) -> None:
         """Learn from an answer of our own."""
-        if not self.settings.update:
+        if not self.settings.update or self.frames_unsure:
             return
         self.frames_since_fit += 1
         refit = self.frames_since_fit >= _REFIT
@@ -117,51 +112,33 @@ class TrackedObject:
             unlike: log-odds (h, w) that a pixel is not remembered background, or None.
         """
         assert self.mask is not None
-        if self.last_seen is not None and self.frames_lost:
-            return self._search(frame, camera, unlike)
         distance = carry(signed_distance(self.mask > 0.5), motion.to_previous)
-        return self._weigh(frame, distance, motion.trust, camera, unlike)
+        trust = motion.trust
+        if self.last_seen is not None and self.frames_unsure and self.settings.redetect:
+            everywhere = (slice(0, frame.shape[0]), slice(0, frame.shape[1]))
+            looks = self._appearance(frame, everywhere, camera, unlike, self.moving)
+            found = track_search.find(looks, self.last_seen, self.frames_unsure, distance > 0)
+            if found is not None:
+                distance = signed_distance(found)
+                trust = np.full(frame.shape, _TRUST_IN_SEARCH, np.float32)
+        return self._weigh(frame, distance, trust, camera, unlike)
 
     def judge(self, guess: Guess, inside: Bool) -> float:
         """Confidence, 0 to 1, in an answer (h, w) bool, which may be found to be none.
 
         0 means that the object is lost; what is remembered of where it was is kept then.
         """
-        area = float(inside.sum())
-        last = self.last_seen
-        if area < _FEWEST or last is None:
-            return self._lose()
-        fit = fit_of(guess.appearance, inside) / last.fit
-        if area < _LOST_AREA * last.area or fit < _LOST_FIT:
-            return self._lose()
-        score = float(track_search.window_scores(guess.appearance, last.area)[inside].max())
-        kept, new = _SIGHTING_KEPT, 1 - _SIGHTING_KEPT
-        self.last_seen = Sighting(
-            kept * last.area + new * area,
-            kept * last.score + new * score,
-            last.fit,
-            centre_of(inside),
-        )
-        self.frames_lost = 0
-        return min(1.0, fit)
-
-    def _lose(self) -> float:
-        self.frames_lost += 1
-        return 0.0
-
-    def _search(self, frame: Frame, camera: Camera, unlike: Plane | None) -> Guess:
-        """Where a lost object might be, from all evidence but its last place."""
-        assert self.last_seen is not None
-        everywhere = (slice(0, frame.shape[0]), slice(0, frame.shape[1]))
-        odds = self._appearance(frame, everywhere, camera, unlike, moving=self.moving)
-        found = None
-        if self.settings.redetect:
-            found = track_search.find(odds, self.last_seen, self.frames_lost)
-        if found is None:
-            nothing = np.zeros(frame.shape, np.bool_)
-            return Guess(nothing, everywhere, np.full(frame.shape, NOWHERE), odds)
-        trust = np.full(frame.shape, _TRUST_IN_SEARCH, np.float32)
-        return self._weigh(frame, signed_distance(found), trust, camera, unlike)
+        area, last = float(inside.sum()), self.last_seen
+        self.frames_unsure += 1
+        if last is None or area < max(_FEWEST, _LOST_AREA * last.area):
+            return 0.0
+        health = last.health(guess.appearance, inside)
+        if health < _LOST:
+            return 0.0
+        if health >= _WELL:
+            self.last_seen = last.follow(Sighting.of(guess.appearance, inside))
+            self.frames_unsure = 0
+        return health
 
     def _weigh(
         self, frame: Frame, distance: Plane, trust: Plane, camera: Camera, unlike: Plane | None
@@ -173,13 +150,11 @@ class TrackedObject:
         region = region_of(distance > -_REGION * reach)
         if carried.any():
             moving = track_camera.moving_share(camera.still, carried)
-            if self.frames_lost:
-                moving = max(moving, self.moving)
-            else:
+            if not self.frames_unsure:
                 self.moving += _MOVING_RATE * (moving - self.moving)
-                moving = self.moving
+            moving = self.moving
             near = distance[region]
-            looks = self._appearance(frame, region, camera, unlike, moving=moving)
+            looks = self._appearance(frame, region, camera, unlike, moving)
             places = track_prior.far_penalty(near, reach)
             if self.settings.prior:
                 places += track_prior.log_odds(near, trust[region])
@@ -239,17 +214,6 @@ class TrackedObject:
                 near[region].ravel().astype(np.float32),
                 keyframe=keyframe,
             )
-
-
-def fit_of(odds: Plane, inside: Bool) -> float:
-    """How likely the pixels of a mask that is not empty are the object's, 0 to 1."""
-    return float((1 / (1 + np.exp(-odds[inside]))).mean())
-
-
-def centre_of(inside: Bool) -> tuple[float, float]:
-    """x, y of the middle of the box of a mask that is not empty."""
-    x_min, y_min, x_max, y_max = box_of(inside)
-    return (x_min + x_max) / 2, (y_min + y_max) / 2
 
 
 def box_of(inside: Bool) -> tuple[float, float, float, float]:
