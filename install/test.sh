@@ -17,5 +17,5 @@ fi
 .venv/bin/python -m pytest -n 2 tests
 if [ -x .venv-py39/bin/python ]; then
   say "the client on Python 3.9:"
-  .venv-py39/bin/python -m pytest tests/contract tests/client/test_link_contract.py
+  .venv-py39/bin/python -m pytest tests/contract
 fi
