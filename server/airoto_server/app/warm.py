@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from airoto_server.engines.classic_tracker_full import ClassicTracker
 from airoto_server.ops.foreground import warm
+from airoto_server.ops.parallel import limit_libraries
 
 
 def main() -> None:
-    """Compile PyMatting's kernels into their cache."""
+    """Compile the kernels of PyMatting and of the classic tracker into their caches."""
+    limit_libraries()
     warm()
+    picture = np.random.default_rng(0).random((48, 64, 3), np.float32)
+    mask = np.zeros((48, 64), np.float32)
+    mask[12:36, 16:48] = 1.0
+    run = ClassicTracker().begin([1], seed=0)
+    run.step(1, picture, {1: mask})
+    for frame in (2, 3):
+        run.step(frame, np.roll(picture, frame - 1, axis=1))
+    run.close()
 
 
 if __name__ == "__main__":

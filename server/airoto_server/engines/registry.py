@@ -20,6 +20,7 @@ MODULES: tuple[str, ...] = (
     "airoto_server.engines.null",
     "airoto_server.engines.classic_segmenter",
     "airoto_server.engines.classic_tracker",
+    "airoto_server.engines.classic_tracker_full",
     "airoto_server.engines.classic_matter",
     "airoto_server.engines.sam2_image",
     "airoto_server.engines.sam2_video",

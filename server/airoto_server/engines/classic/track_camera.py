@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from airoto_server.engines.classic.track_frame import squared_length
 from airoto_server.engines.classic.track_motion import Motion, carry
 from airoto_server.ops.seeds import opencv_seeded
 
@@ -63,7 +64,7 @@ def measure(
         # What was uncovered just now did not move with what covered it.
         kept = np.float32(_KEEP) * motion.trust[..., None]
         gathered = kept * carry(drift, motion.to_previous) + against
-    squared = np.einsum("hwc,hwc->hw", gathered, gathered)
+    squared = squared_length(gathered)
     typical = float(np.sqrt(np.median(squared[background]))) if background.any() else 0.0
     scale = max(1.0, 2 * typical)
     return Camera(to_previous, np.exp(-squared / np.float32(scale**2)), gathered)

@@ -13,6 +13,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from airoto_server.engines.classic.track_frame import squared_length
+
 Plane = npt.NDArray[np.float32]
 
 # To the right, down, and both diagonals.
@@ -32,9 +34,11 @@ def edge_costs(lab: Plane, strength: float) -> Plane:
     squared = np.zeros((4, height, width), np.float32)
     there = np.zeros((4, height, width), np.bool_)
     for index, (down, right) in enumerate(_OFFSETS):
+        if height <= down or width <= abs(right):
+            continue
         here, beside = _pair(height, width, down, right)
         change = lab[here] - lab[beside]
-        squared[index][here] = np.einsum("hwc,hwc->hw", change, change)
+        squared[index][here] = squared_length(change)
         there[index][here] = True
     beta = 1 / (2 * max(float(squared[there].mean()), 1e-3)) if there.any() else 1.0
     lengths = np.asarray([1, 1, np.sqrt(2), np.sqrt(2)], np.float32)[:, None, None]

@@ -65,6 +65,13 @@ class Frame:
         return self.grey.nbytes + self.lab.nbytes + self.features.nbytes
 
 
+def squared_length(vectors: npt.NDArray[np.float32]) -> Plane:
+    """Squared length (h, w) float32 of vectors (h, w, C) float32."""
+    ones = np.ones((1, vectors.shape[2]), np.float32)
+    summed = cv2.transform(vectors * vectors, ones)
+    return np.asarray(summed, np.float32).reshape(vectors.shape[:2])
+
+
 def lab_of(picture: Picture) -> Plane:
     """CIE Lab (H, W, 3) float32 on an 8-bit scale, with chroma stretched."""
     lab = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2Lab), np.float32)

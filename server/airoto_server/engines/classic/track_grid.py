@@ -63,6 +63,7 @@ def places_of(lab: Plane, rows: slice, columns: slice, box: tuple[float, ...]) -
 
     Args:
         lab: (h, w, 3) float32 of the whole frame, as `track_frame.lab_of` gives it.
+        rows, columns: of the region; a step thins it out.
         box: x_min, y_min, x_max, y_max of the object in the frame.
     """
     colour = lab[rows, columns]
@@ -71,8 +72,8 @@ def places_of(lab: Plane, rows: slice, columns: slice, box: tuple[float, ...]) -
     places[..., 0] = colour[..., 0] * ((SIDES[0] - 1) / 255)
     # Chroma seldom leaves the middle of its range.
     places[..., 1:3] = (colour[..., 1:] - 192) * ((SIDES[1] - 1) / 160) + (SIDES[1] - 1) / 2
-    x = (np.arange(columns.start, columns.stop) - box[0]) / max(box[2] - box[0], 1)
-    y = (np.arange(rows.start, rows.stop) - box[1]) / max(box[3] - box[1], 1)
+    x = (np.arange(columns.start, columns.stop, columns.step) - box[0]) / max(box[2] - box[0], 1)
+    y = (np.arange(rows.start, rows.stop, rows.step) - box[1]) / max(box[3] - box[1], 1)
     places[..., 3] = (x * (SIDES[3] - 1))[None, :]
     places[..., 4] = (y * (SIDES[4] - 1))[:, None]
     np.clip(places, 0, np.asarray(SIDES, np.float32) - np.float32(1.001), out=places)

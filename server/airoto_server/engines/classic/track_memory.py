@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from airoto_server.engines.classic.track_camera import Camera
+from airoto_server.engines.classic.track_frame import squared_length
 from airoto_server.engines.classic.track_motion import carry
 
 Plane = npt.NDArray[np.float32]
@@ -43,7 +44,7 @@ class BackgroundMemory:
         for down, right in _SHIFTS:
             there = padded[1 + down : 1 + down + height, 1 + right : 1 + right + width]
             change = lab - there
-            squared = np.einsum("hwc,hwc->hw", change, change)
+            squared = squared_length(change)
             best = squared if best is None else np.minimum(best, squared)
         assert best is not None
         odds = _WEIGHT * np.clip(_SLOPE * (np.sqrt(best) - _NEUTRAL), *_RANGE)

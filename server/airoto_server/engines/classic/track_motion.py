@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from airoto_server.engines.classic.flow import Grey, warp
 from airoto_server.engines.classic.resizing import shrink
-from airoto_server.engines.classic.track_frame import Frame
+from airoto_server.engines.classic.track_frame import Frame, squared_length
 from airoto_server.ops.parallel import ordered_map
 
 Plane = npt.NDArray[np.float32]
@@ -42,11 +42,12 @@ def measure(previous: Frame, current: Frame) -> Motion:
     pairs = [(current.grey, previous.grey), (previous.grey, current.grey)]
     to_previous, to_current = ordered_map(lambda pair: flow(*pair, shape), pairs, 0)
     gap = to_previous + warp(to_current, to_previous)
-    squared = np.einsum("hwc,hwc->hw", gap, gap)
+    squared = squared_length(gap)
     change = current.lab - carry(previous.lab, to_previous)
-    colour = np.einsum("hwc,hwc->hw", change, change)
+    colour = squared_length(change)
     trust = np.exp(-squared / _ERROR_SCALE**2 - colour / _COLOUR_SCALE**2)
-    return Motion(to_previous, (1 - _LEAST_TRUST) * trust + np.float32(_LEAST_TRUST))
+    trust = (1 - _LEAST_TRUST) * trust + _LEAST_TRUST
+    return Motion(to_previous, np.asarray(trust, np.float32))
 
 
 def flow(source: Grey, target: Grey, shape: tuple[int, int]) -> npt.NDArray[np.float32]:

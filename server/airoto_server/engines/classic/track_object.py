@@ -10,6 +10,7 @@ import numpy.typing as npt
 from airoto_server.engines.classic import track_camera, track_prior, track_search
 from airoto_server.engines.classic.shapes import signed_distance
 from airoto_server.engines.classic.track_camera import Camera
+from airoto_server.engines.classic.track_confidence import expected_overlap
 from airoto_server.engines.classic.track_examples import Examples
 from airoto_server.engines.classic.track_frame import Frame
 from airoto_server.engines.classic.track_grid import Grid, places_of
@@ -27,6 +28,8 @@ Region = tuple[slice, slice]
 _REFIT = 5
 # Pixels from the boundary from which an answered frame is learnt from, and a keyframe.
 _SURE_ANSWER, _SURE_KEYFRAME = 3.0, 1.0
+# Of an answered frame, the grid learns from every so many rows and columns.
+_THINNED = 2
 # An answer of fewer pixels, or with less of the usual area, or that looks less like what was
 # seen before, is none; one that does not look better than the other is not learnt from.
 _FEWEST, _LOST_AREA, _LOST, _WELL = 8.0, 0.1, 0.5, 0.7
@@ -138,7 +141,8 @@ class TrackedObject:
         if health >= _WELL:
             self.last_seen = last.follow(Sighting.of(guess.appearance, inside))
             self.frames_unsure = 0
-        return health
+        region = guess.region
+        return expected_overlap(guess.appearance[region], inside[region], guess.carried[region])
 
     def _weigh(
         self, frame: Frame, distance: Plane, trust: Plane, camera: Camera, unlike: Plane | None
@@ -207,11 +211,17 @@ class TrackedObject:
             )
         if self.settings.grid:
             region = region_of(distance > -reach)
-            places = places_of(frame.lab, *region, box_of(inside))
+            # Every frame counts, but not every pixel of a frame that was answered.
+            step = 1 if keyframe else _THINNED
+            region = (
+                slice(region[0].start, region[0].stop, step),
+                slice(region[1].start, region[1].stop, step),
+            )
+            weight = np.float32(step * step)
             self.grid.learn(
-                places,
-                core[region].ravel().astype(np.float32),
-                near[region].ravel().astype(np.float32),
+                places_of(frame.lab, *region, box_of(inside)),
+                core[region].ravel() * weight,
+                near[region].ravel() * weight,
                 keyframe=keyframe,
             )
 

@@ -23,7 +23,9 @@ Plane = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 
 _EDGE_STRENGTH = 7.0
-_ITERATIONS = 60
+# A short boundary must not eat objects of fewer pixels a side than this.
+_FULL_STRENGTH_SIZE = 40.0
+_ITERATIONS = 40
 # Part of a piece of the answer that has to lie on the carried mask.
 _OVERLAP = 0.1
 # Sigma in working pixels that takes the stairs out of the boundary.
@@ -137,7 +139,9 @@ class ClassicRun:
         inside = odds > 0
         region = guess.region
         if self._settings.cut and guess.carried.any():
-            soft = track_cut.solve(odds[region], costs[:, *region], _ITERATIONS)
+            size = float(np.sqrt(guess.carried.sum()))
+            fitting = np.float32(min(1.0, size / _FULL_STRENGTH_SIZE)) * costs[:, *region]
+            soft = track_cut.solve(odds[region], fitting, _ITERATIONS)
             inside[region] = soft > 0.5
         inside = keep_connected(inside, guess.carried, _OVERLAP)
         confidence = known.judge(guess, inside)

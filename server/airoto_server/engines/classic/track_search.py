@@ -17,7 +17,7 @@ _LEAST, _MOST = -3.0, 3.0
 LIKENESS = 0.6
 # How far the search reaches from where the object was last seen, in sizes of the object, at
 # once and per frame since.
-_REACH, _REACH_PER_FRAME = 1.5, 0.2
+_REACH, _REACH_PER_FRAME = 2.5, 0.6
 # Share of the averages that stays from one good frame to the next.
 _KEPT = 0.9
 # How much better another place must look than one that is doubted.

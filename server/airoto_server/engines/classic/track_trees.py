@@ -18,7 +18,7 @@ from airoto_server.engines.classic.track_frame import LEVELS
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
-_TREES, _DEPTH, _RATE = 40, 4, 0.15
+_TREES, _DEPTH, _RATE = 80, 4, 0.15
 _BLOCK = 1024
 # Share of the features that each tree may ask about.
 _FEATURE_SHARE = 0.6
@@ -60,7 +60,7 @@ def fit(samples: Bytes, truth: npt.NDArray[np.bool_], weights: Floats, *, seed: 
     asked = max(1, round(_FEATURE_SHARE * count))
     subsets = np.stack([np.sort(random.permutation(count)[:asked]) for _ in range(_TREES)])
     features, thresholds, leaves = _boost(
-        np.ascontiguousarray(samples),
+        np.ascontiguousarray(samples.T),
         truth.astype(np.float32),
         weights.astype(np.float32),
         subsets,
@@ -98,8 +98,8 @@ def _ask(
 
 
 @numba.njit(cache=True)
-def _boost(samples, truth, weights, subsets, depth, rate, shrinkage):  # type: ignore[no-untyped-def]
-    count = samples.shape[0]
+def _boost(planes, truth, weights, subsets, depth, rate, shrinkage):  # type: ignore[no-untyped-def]
+    count = planes.shape[1]
     trees, asked = subsets.shape
     chosen = np.zeros((trees, depth), np.int64)
     thresholds = np.zeros((trees, depth), np.uint8)
@@ -118,12 +118,11 @@ def _boost(samples, truth, weights, subsets, depth, rate, shrinkage):  # type: i
         for d in range(depth):
             parts = 1 << d
             sums[:, :parts] = 0.0
-            for i in range(count):
-                leaf = leaf_of[i]
-                for k in range(asked):
-                    level = samples[i, subsets[t, k]]
-                    sums[k, leaf, level, 0] += gradient[i]
-                    sums[k, leaf, level, 1] += curvature[i]
+            for k in range(asked):
+                levels, table = planes[subsets[t, k]], sums[k]
+                for i in range(count):
+                    table[leaf_of[i], levels[i], 0] += gradient[i]
+                    table[leaf_of[i], levels[i], 1] += curvature[i]
             best, best_k, best_level = -1.0, 0, 0
             gains = np.zeros(LEVELS, np.float64)
             for k in range(asked):
@@ -144,7 +143,7 @@ def _boost(samples, truth, weights, subsets, depth, rate, shrinkage):  # type: i
             chosen[t, d] = subsets[t, best_k]
             thresholds[t, d] = best_level
             for i in range(count):
-                answer = samples[i, chosen[t, d]] > best_level
+                answer = planes[chosen[t, d], i] > best_level
                 leaf_of[i] = 2 * leaf_of[i] + answer
         total_g = np.zeros(1 << depth)
         total_h = np.zeros(1 << depth)
