@@ -10,6 +10,7 @@ import pytest
 from airoto.errors import RecipeError
 from airoto.wire.messages import (
     Box,
+    DrawnMaskKind,
     Format,
     Point,
     PointLabel,
@@ -350,6 +351,14 @@ def test_a_trimap_wider_at_simple_edges_is_refused(recipe: Recipe) -> None:
     ]
     recipe.matte.trimap.wide = 0
     assert check(recipe) == []
+
+
+def test_a_painted_trimap_needs_a_matter(recipe: Recipe) -> None:
+    mask = recipe.objects[0].prompts[0].mask
+    mask.path, mask.kind = "trimap.png", DrawnMaskKind.DRAWN_MASK_KIND_TRIMAP
+    assert check(recipe) == []
+    recipe.matte.engine = "none"
+    assert [one.path for one in check(recipe)] == ["objects[0].prompts[0].mask.kind"]
 
 
 @pytest.mark.parametrize("name", ["trimap", "foreground", "confidence"])

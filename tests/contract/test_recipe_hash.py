@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from airoto.wire.messages import (
     Compression,
+    DrawnMaskKind,
     MissingFrames,
     Overwrite,
     Point,
@@ -114,6 +115,7 @@ WITH_EFFECT: list[Change] = [
     put("objects.0.prompts.0.points.0.label", PointLabel.POINT_LABEL_NEGATIVE),
     put("objects.0.prompts.0.mask.path", "a.png"),
     put("objects.0.prompts.0.mask.image", b"a"),
+    put("objects.0.prompts.0.mask.kind", DrawnMaskKind.DRAWN_MASK_KIND_TRIMAP),
     lambda recipe: recipe.objects[0].prompts[0].box.SetInParent(),
     lambda recipe: recipe.objects[0].prompts[0].points.reverse(),
     put("segment.engine", "classic"),

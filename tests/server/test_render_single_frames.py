@@ -105,6 +105,27 @@ def test_a_segmented_mask_is_matted_by_its_handle_and_a_trimap_by_its_file(
     )
 
 
+def test_a_render_takes_a_painted_trimap_as_it_is(
+    server: RunningServer, recipe: Message, alpha: Path, tmp_path: Path
+) -> None:
+    trimap = np.full((108, 192), 0.5, np.float32)
+    truth = channels(alpha)["A"]
+    trimap[truth > 0.99], trimap[truth < 0.01] = 1, 0
+    trimap[:20] = 0.5  # as nobody's rules would make it
+    path = write_image(tmp_path / "trimap.png", trimap[..., None], "Y")
+    output = {"path": str(tmp_path / "a.####.exr"), "trimap": True}
+    wanted = merged(recipe, {"output": output, "track": {"engine": "none"}})
+    mask = {"path": str(path), "kind": "DRAWN_MASK_KIND_TRIMAP"}
+    wanted["objects"][0]["prompts"] = [{"frame": 1001, "mask": mask}]
+    render(server.link, wanted, frames={"first": 1001, "last": 1001})
+    made = channels(tmp_path / "a.1001.exr")
+    name = wanted["objects"][0]["name"]
+    np.testing.assert_array_equal(made[f"trimap_{name}.A"], trimap)
+    request = {"recipe": wanted, "frame": 1001, "trimap": {"path": str(path)}}
+    single = server.link.call("Matte", request)
+    np.testing.assert_array_equal(plane(server, single["alpha_handle"], tmp_path), made["A"])
+
+
 @pytest.mark.parametrize(
     ("change", "guide", "kind", "message"),
     [

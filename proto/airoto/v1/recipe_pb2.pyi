@@ -20,6 +20,12 @@ class PointLabel(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     POINT_LABEL_POSITIVE: _ClassVar[PointLabel]
     POINT_LABEL_NEGATIVE: _ClassVar[PointLabel]
 
+class DrawnMaskKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DRAWN_MASK_KIND_UNSPECIFIED: _ClassVar[DrawnMaskKind]
+    DRAWN_MASK_KIND_MASK: _ClassVar[DrawnMaskKind]
+    DRAWN_MASK_KIND_TRIMAP: _ClassVar[DrawnMaskKind]
+
 class MemoryMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     MEMORY_MODE_UNSPECIFIED: _ClassVar[MemoryMode]
@@ -60,6 +66,9 @@ MISSING_FRAMES_SKIP: MissingFrames
 POINT_LABEL_UNSPECIFIED: PointLabel
 POINT_LABEL_POSITIVE: PointLabel
 POINT_LABEL_NEGATIVE: PointLabel
+DRAWN_MASK_KIND_UNSPECIFIED: DrawnMaskKind
+DRAWN_MASK_KIND_MASK: DrawnMaskKind
+DRAWN_MASK_KIND_TRIMAP: DrawnMaskKind
 MEMORY_MODE_UNSPECIFIED: MemoryMode
 MEMORY_MODE_SEGMENT: MemoryMode
 MEMORY_MODE_SHOT: MemoryMode
@@ -225,12 +234,14 @@ class Box(_message.Message):
     def __init__(self, x_min: _Optional[float] = ..., y_min: _Optional[float] = ..., x_max: _Optional[float] = ..., y_max: _Optional[float] = ...) -> None: ...
 
 class DrawnMask(_message.Message):
-    __slots__ = ("path", "image")
+    __slots__ = ("path", "image", "kind")
     PATH_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
     path: str
     image: bytes
-    def __init__(self, path: _Optional[str] = ..., image: _Optional[bytes] = ...) -> None: ...
+    kind: DrawnMaskKind
+    def __init__(self, path: _Optional[str] = ..., image: _Optional[bytes] = ..., kind: _Optional[_Union[DrawnMaskKind, str]] = ...) -> None: ...
 
 class Segment(_message.Message):
     __slots__ = ("engine",)

@@ -25,6 +25,7 @@ from airoto.wire.jsonform import is_repeated
 from airoto.wire.messages import (
     Compression,
     Direction,
+    DrawnMaskKind,
     MemoryMode,
     MissingFrames,
     Overwrite,
@@ -67,6 +68,8 @@ def with_defaults(recipe: Recipe) -> Recipe:
         for prompt in item.prompts:
             for point in prompt.points:
                 point.label = point.label or PointLabel.POINT_LABEL_POSITIVE
+            if prompt.HasField("mask"):
+                prompt.mask.kind = prompt.mask.kind or DrawnMaskKind.DRAWN_MASK_KIND_MASK
     made.segment.engine = made.segment.engine or "auto"
     track, matte, output = made.track, made.matte, made.output
     track.engine = track.engine or "auto"

@@ -7,7 +7,7 @@ import re
 
 from airoto.errors import BadRequestError, RecipeError, Violation
 from airoto.sequence import Pattern
-from airoto.wire.messages import Matte, Output, Plate, Recipe
+from airoto.wire.messages import DrawnMaskKind, Matte, Output, Plate, Recipe
 from airoto.wire.recipe_fields import Findings, RecipeLimits, check_fields
 from airoto.wire.recipe_objects import Region, check_objects
 from airoto.wire.violations import refuse, shown
@@ -85,6 +85,8 @@ def check(
         _check_engine(findings, "track.engine", recipe.track.engine, may_be_none=True)
     if Parts.MATTE in parts:
         _check_matte(findings, recipe.matte)
+    if Parts.OBJECTS in parts and Parts.MATTE in parts and recipe.matte.engine == "none":
+        _check_no_trimaps(findings, recipe)
     if Parts.PROCESSING in parts:
         _check_processing(findings, recipe)
     if Parts.OUTPUT in parts:
@@ -187,6 +189,17 @@ def _check_matte(findings: Findings, matte: Matte) -> None:
     findings.between("matte.trimap.wide", wide, 0, 512)
     if 0 < wide < narrow:
         findings.wrong("matte.trimap.wide", shown(wide), f"not below narrow ({narrow:g})")
+
+
+def _check_no_trimaps(findings: Findings, recipe: Recipe) -> None:
+    for i, item in enumerate(recipe.objects):
+        for j, prompt in enumerate(item.prompts):
+            if prompt.mask.kind == DrawnMaskKind.DRAWN_MASK_KIND_TRIMAP:
+                findings.wrong(
+                    f"objects[{i}].prompts[{j}].mask.kind",
+                    "a trimap, with matte.engine none",
+                    "a mask, or a matte.engine that makes a matte of the trimap",
+                )
 
 
 def _check_processing(findings: Findings, recipe: Recipe) -> None:

@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager, contextmanager
 import numpy as np
 
 from airoto.errors import EngineUnavailableError, FrameMismatchError
-from airoto.wire.messages import DrawnMask, PointLabel, Prompt
+from airoto.wire.messages import DrawnMask, DrawnMaskKind, PointLabel, Prompt
 from airoto_server.engines.registry import Role
-from airoto_server.engines.roles import Candidate, Mask, Prompts, Segmenter
+from airoto_server.engines.roles import Candidate, Mask, Prompts, Segmenter, Trimap
 from airoto_server.ops.geometry import Working, place
 from airoto_server.ops.imagefile import MaskImage
 from airoto_server.ops.resample import mask_to_picture
@@ -156,3 +156,23 @@ def fitted(image: MaskImage, shot: Shot) -> Mask:
         f"the drawn mask is {image.display[0]}x{image.display[1]} pixels; allowed: the plate's "
         f"{width}x{height}, or its data window's {shot.window.width}x{shot.window.height}"
     )
+
+
+def painted_trimap(workshop: Workshop, shot: Shot, prompt: Prompt) -> Trimap | None:
+    """The trimap that a prompt holds, over the shot's output window; None if it holds none.
+
+    Raises:
+        BadRequestError, FrameUnreadableError, PathForbiddenError, FrameMismatchError: as
+            `read_drawn_mask` and `fitted`.
+    """
+    if prompt.mask.kind != DrawnMaskKind.DRAWN_MASK_KIND_TRIMAP:
+        return None
+    return snapped_trimap(fitted(read_drawn_mask(workshop, prompt.mask), shot))
+
+
+def snapped_trimap(guide: Mask) -> Trimap:
+    """A painted trimap as 0, one half and 1: below .1 background, above .9 foreground."""
+    trimap = np.full(guide.shape, 0.5, np.float32)
+    trimap[guide < 0.1] = 0.0
+    trimap[guide > 0.9] = 1.0
+    return trimap

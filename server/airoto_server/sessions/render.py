@@ -13,7 +13,7 @@ from airoto.errors import RecipeError, Violation
 from airoto.wire import messages as pb
 from airoto.wire.recipe import recipe_hash, validate
 from airoto_server.engines.registry import Role
-from airoto_server.engines.roles import Engine, Matter, Tracked, Tracker
+from airoto_server.engines.roles import Engine, Matter, Tracked, Tracker, Trimap
 from airoto_server.ops.seeds import seed_for
 from airoto_server.scheduler.cancel import Cancel
 from airoto_server.sessions.delivery import Delivery
@@ -25,7 +25,7 @@ from airoto_server.sessions.events import (
     Planned,
     Warned,
 )
-from airoto_server.sessions.keyframes import Prompting, chosen
+from airoto_server.sessions.keyframes import Prompting, chosen, painted_trimap
 from airoto_server.sessions.masks import MaskStore
 from airoto_server.sessions.matting import FrameMatting, ObjectAlpha
 from airoto_server.sessions.paths import refuse_relative_paths
@@ -259,10 +259,21 @@ class _Job:
     ) -> Alphas:
         alphas = {}
         for object_id, tracked in sorted(masks.items()):
+            trimap = self._painted_trimap(object_id, frame)
             with self._turn():
                 seed = seed_for(self._shot.seed, "matte", frame, object_id)
-                alphas[object_id] = matting.alpha(tracked.mask, matter, seed=seed)
+                if trimap is not None and matter is not None:
+                    alphas[object_id] = matting.from_trimap(trimap, matter, seed=seed)
+                else:
+                    alphas[object_id] = matting.alpha(tracked.mask, matter, seed=seed)
         return alphas
+
+    def _painted_trimap(self, object_id: int, frame: int) -> Trimap | None:
+        for one in self._shot.recipe.objects:
+            for prompt in one.prompts:
+                if (one.id, prompt.frame) == (object_id, frame):
+                    return painted_trimap(self._workshop, self._shot, prompt)
+        return None
 
     def _hand_over(self, waiting: deque[Future[FrameFinished]], at_most: int) -> None:
         while len(waiting) > at_most or (waiting and waiting[0].done()):

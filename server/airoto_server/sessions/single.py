@@ -19,7 +19,12 @@ from airoto_server.ops.seeds import seed_for
 from airoto_server.scheduler.cancel import Cancel
 from airoto_server.scheduler.lane import Urgency
 from airoto_server.sessions.events import Provenance
-from airoto_server.sessions.keyframes import Prompting, fitted, read_drawn_mask
+from airoto_server.sessions.keyframes import (
+    Prompting,
+    fitted,
+    read_drawn_mask,
+    snapped_trimap,
+)
 from airoto_server.sessions.matting import FrameMatting, ObjectAlpha
 from airoto_server.sessions.paths import refuse_relative_paths
 from airoto_server.sessions.shot import Shot, open_shot
@@ -135,14 +140,6 @@ def matte_frame(workshop: Workshop, request: pb.MatteRequest, cancel: Cancel) ->
         if matter is not None:
             provenance = provenance.with_engine(Role.MATTER, matter)
     return _kept(made, foreground, shot, workshop.spool, provenance)
-
-
-def snapped_trimap(guide: Mask) -> Mask:
-    """A painted trimap as 0, one half and 1: below .1 background, above .9 foreground."""
-    trimap = np.full(guide.shape, 0.5, np.float32)
-    trimap[guide < 0.1] = 0.0
-    trimap[guide > 0.9] = 1.0
-    return trimap
 
 
 def _check_frame(recipe: pb.Recipe, frame: int) -> None:
