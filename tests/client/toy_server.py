@@ -120,6 +120,23 @@ class Toy:
         if request.release:
             del self._kept[request.handle]
 
+    async def Detect(self, request, context):
+        await self._misbehave(request.recipe.name, context)
+        detect = request.recipe.detect
+        self._note(f"detect {detect.text!r} on {detect.frame}")
+        if "unicorn" in detect.text:
+            return pb.DetectResponse(phrases_not_found=["unicorn"])
+        response = pb.DetectResponse()
+        response.objects.add(
+            object_id=1,
+            name="person_1",
+            phrase="person",
+            words="person",
+            score=0.9,
+            box=pb.Box(x_min=10, y_min=20, x_max=30.5, y_max=60),
+        )
+        return response
+
     async def Segment(self, request, context):
         await self._misbehave(request.recipe.name, context)
         response = pb.SegmentResponse()

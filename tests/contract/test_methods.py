@@ -60,7 +60,7 @@ class Memory:
     async def _nothing(self, request: Any, context: Any) -> Any:
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not here")
 
-    ProvePath = ProbePlate = Segment = Matte = _nothing
+    ProvePath = ProbePlate = Detect = Segment = Matte = _nothing
 
 
 def test_every_call_of_the_service_is_listed_with_its_shape() -> None:
@@ -74,6 +74,7 @@ def test_every_call_of_the_service_is_listed_with_its_shape() -> None:
         "ProbePlate": (False, False),
         "Upload": (True, False),
         "Download": (False, True),
+        "Detect": (False, False),
         "Segment": (False, False),
         "Matte": (False, False),
         "Render": (False, True),

@@ -171,7 +171,8 @@ CASES: list[tuple[Callable[[Recipe], None], str, str, str]] = [
         lambda recipe: recipe.objects[0].ClearField("prompts"),
         "objects[0].prompts",
         "no prompts",
-        "a prompt on one frame at least",
+        "a prompt on one frame at least; or none for the only object of a recipe whose "
+        "matte.engine names one that needs no trimap",
     ),
     (
         put("objects[0].prompts[1].frame", 1001),

@@ -122,7 +122,7 @@ def test_frames_outside_the_plate_and_phrases_without_a_detector_are_refused(
     with pytest.raises(RecipeError, match=r"frames: 1..2 reaches outside the plate \(1001..1008\)"):
         render(server.link, recipe, frames={"first": 1, "last": 2})
     recipe["objects"] = hero({"frame": 1001, "text": "a cat"})
-    with pytest.raises(EngineUnavailableError, match="'a cat' needs a detector"):
+    with pytest.raises(EngineUnavailableError, match="detector"):
         render(server.link, recipe)
     assert files_in(tmp_path) == []
 

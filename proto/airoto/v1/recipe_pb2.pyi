@@ -90,7 +90,7 @@ OVERWRITE_REPLACE: Overwrite
 OVERWRITE_REFUSE: Overwrite
 
 class Recipe(_message.Message):
-    __slots__ = ("version", "name", "plate", "objects", "segment", "track", "matte", "processing", "output")
+    __slots__ = ("version", "name", "plate", "objects", "segment", "track", "matte", "processing", "output", "detect")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     PLATE_FIELD_NUMBER: _ClassVar[int]
@@ -100,6 +100,7 @@ class Recipe(_message.Message):
     MATTE_FIELD_NUMBER: _ClassVar[int]
     PROCESSING_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    DETECT_FIELD_NUMBER: _ClassVar[int]
     version: int
     name: str
     plate: Plate
@@ -109,7 +110,8 @@ class Recipe(_message.Message):
     matte: Matte
     processing: Processing
     output: Output
-    def __init__(self, version: _Optional[int] = ..., name: _Optional[str] = ..., plate: _Optional[_Union[Plate, _Mapping]] = ..., objects: _Optional[_Iterable[_Union[RotoObject, _Mapping]]] = ..., segment: _Optional[_Union[Segment, _Mapping]] = ..., track: _Optional[_Union[Track, _Mapping]] = ..., matte: _Optional[_Union[Matte, _Mapping]] = ..., processing: _Optional[_Union[Processing, _Mapping]] = ..., output: _Optional[_Union[Output, _Mapping]] = ...) -> None: ...
+    detect: Detect
+    def __init__(self, version: _Optional[int] = ..., name: _Optional[str] = ..., plate: _Optional[_Union[Plate, _Mapping]] = ..., objects: _Optional[_Iterable[_Union[RotoObject, _Mapping]]] = ..., segment: _Optional[_Union[Segment, _Mapping]] = ..., track: _Optional[_Union[Track, _Mapping]] = ..., matte: _Optional[_Union[Matte, _Mapping]] = ..., processing: _Optional[_Union[Processing, _Mapping]] = ..., output: _Optional[_Union[Output, _Mapping]] = ..., detect: _Optional[_Union[Detect, _Mapping]] = ...) -> None: ...
 
 class Plate(_message.Message):
     __slots__ = ("path", "frames", "format", "colour", "view", "layer", "missing_frames", "proxy_scale", "movie_first_frame")
@@ -242,6 +244,24 @@ class DrawnMask(_message.Message):
     image: bytes
     kind: DrawnMaskKind
     def __init__(self, path: _Optional[str] = ..., image: _Optional[bytes] = ..., kind: _Optional[_Union[DrawnMaskKind, str]] = ...) -> None: ...
+
+class Detect(_message.Message):
+    __slots__ = ("engine", "text", "frame", "box_threshold", "text_threshold", "max_overlap", "max_objects")
+    ENGINE_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    FRAME_FIELD_NUMBER: _ClassVar[int]
+    BOX_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    TEXT_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    MAX_OVERLAP_FIELD_NUMBER: _ClassVar[int]
+    MAX_OBJECTS_FIELD_NUMBER: _ClassVar[int]
+    engine: str
+    text: str
+    frame: int
+    box_threshold: float
+    text_threshold: float
+    max_overlap: float
+    max_objects: int
+    def __init__(self, engine: _Optional[str] = ..., text: _Optional[str] = ..., frame: _Optional[int] = ..., box_threshold: _Optional[float] = ..., text_threshold: _Optional[float] = ..., max_overlap: _Optional[float] = ..., max_objects: _Optional[int] = ...) -> None: ...
 
 class Segment(_message.Message):
     __slots__ = ("engine",)

@@ -223,6 +223,40 @@ class DownloadResponse(_message.Message):
     chunk: _plane_pb2.Chunk
     def __init__(self, chunk: _Optional[_Union[_plane_pb2.Chunk, _Mapping]] = ...) -> None: ...
 
+class DetectRequest(_message.Message):
+    __slots__ = ("recipe", "uploads")
+    RECIPE_FIELD_NUMBER: _ClassVar[int]
+    UPLOADS_FIELD_NUMBER: _ClassVar[int]
+    recipe: _recipe_pb2.Recipe
+    uploads: _containers.RepeatedCompositeFieldContainer[UploadedFrame]
+    def __init__(self, recipe: _Optional[_Union[_recipe_pb2.Recipe, _Mapping]] = ..., uploads: _Optional[_Iterable[_Union[UploadedFrame, _Mapping]]] = ...) -> None: ...
+
+class DetectResponse(_message.Message):
+    __slots__ = ("objects", "phrases_not_found", "provenance")
+    OBJECTS_FIELD_NUMBER: _ClassVar[int]
+    PHRASES_NOT_FOUND_FIELD_NUMBER: _ClassVar[int]
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    objects: _containers.RepeatedCompositeFieldContainer[FoundObject]
+    phrases_not_found: _containers.RepeatedScalarFieldContainer[str]
+    provenance: Provenance
+    def __init__(self, objects: _Optional[_Iterable[_Union[FoundObject, _Mapping]]] = ..., phrases_not_found: _Optional[_Iterable[str]] = ..., provenance: _Optional[_Union[Provenance, _Mapping]] = ...) -> None: ...
+
+class FoundObject(_message.Message):
+    __slots__ = ("object_id", "name", "phrase", "words", "score", "box")
+    OBJECT_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PHRASE_FIELD_NUMBER: _ClassVar[int]
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    BOX_FIELD_NUMBER: _ClassVar[int]
+    object_id: int
+    name: str
+    phrase: str
+    words: str
+    score: float
+    box: _recipe_pb2.Box
+    def __init__(self, object_id: _Optional[int] = ..., name: _Optional[str] = ..., phrase: _Optional[str] = ..., words: _Optional[str] = ..., score: _Optional[float] = ..., box: _Optional[_Union[_recipe_pb2.Box, _Mapping]] = ...) -> None: ...
+
 class SegmentRequest(_message.Message):
     __slots__ = ("recipe", "frame", "uploads")
     RECIPE_FIELD_NUMBER: _ClassVar[int]
@@ -324,16 +358,18 @@ class RenderResponse(_message.Message):
     def __init__(self, plan: _Optional[_Union[RenderPlan, _Mapping]] = ..., frame: _Optional[_Union[FrameResult, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., warning: _Optional[_Union[Warning, _Mapping]] = ..., preview: _Optional[_Union[PreviewFile, _Mapping]] = ..., summary: _Optional[_Union[RenderSummary, _Mapping]] = ...) -> None: ...
 
 class RenderPlan(_message.Message):
-    __slots__ = ("recipe_hash", "provenance", "frames_to_deliver", "frames_kept")
+    __slots__ = ("recipe_hash", "provenance", "frames_to_deliver", "frames_kept", "found")
     RECIPE_HASH_FIELD_NUMBER: _ClassVar[int]
     PROVENANCE_FIELD_NUMBER: _ClassVar[int]
     FRAMES_TO_DELIVER_FIELD_NUMBER: _ClassVar[int]
     FRAMES_KEPT_FIELD_NUMBER: _ClassVar[int]
+    FOUND_FIELD_NUMBER: _ClassVar[int]
     recipe_hash: str
     provenance: Provenance
     frames_to_deliver: int
     frames_kept: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, recipe_hash: _Optional[str] = ..., provenance: _Optional[_Union[Provenance, _Mapping]] = ..., frames_to_deliver: _Optional[int] = ..., frames_kept: _Optional[_Iterable[int]] = ...) -> None: ...
+    found: _containers.RepeatedCompositeFieldContainer[FoundObject]
+    def __init__(self, recipe_hash: _Optional[str] = ..., provenance: _Optional[_Union[Provenance, _Mapping]] = ..., frames_to_deliver: _Optional[int] = ..., frames_kept: _Optional[_Iterable[int]] = ..., found: _Optional[_Iterable[_Union[FoundObject, _Mapping]]] = ...) -> None: ...
 
 class FrameResult(_message.Message):
     __slots__ = ("frame", "status", "path", "handle", "objects")

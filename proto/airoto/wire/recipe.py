@@ -18,7 +18,7 @@ from airoto.errors import OutputError, RecipeError, Violation
 from airoto.sequence import Pattern
 from airoto.wire import jsonform
 from airoto.wire.messages import Recipe
-from airoto.wire.recipe_canonical import canonical, recipe_hash, with_defaults
+from airoto.wire.recipe_canonical import canonical, detect_options, recipe_hash, with_defaults
 from airoto.wire.recipe_check import LIMITS, VERSION, Parts, check, validate
 from airoto.wire.recipe_fields import RecipeLimits
 from airoto.wire.violations import refuse
@@ -31,6 +31,7 @@ __all__ = [
     "RecipeLimits",
     "canonical",
     "check",
+    "detect_options",
     "from_dict",
     "from_json",
     "read",

@@ -6,7 +6,8 @@ NFC, bytes as base64. Objects stand in the order of their ids and prompts in tha
 frames, because results do not depend on these; the order of points is kept.
 
 Left out is what results do not depend on: `name`, `objects[].colour`, `processing.threads`
-and `output.overwrite`. Paths count as they are written: resolve them first where one shot is
+and `output.overwrite`; and `detect` where it says nothing, which recipes older than it cannot
+say. Paths count as they are written: resolve them first where one shot is
 hashed in two places.
 """
 
@@ -24,6 +25,7 @@ from google.protobuf.message import Message
 from airoto.wire.jsonform import is_repeated
 from airoto.wire.messages import (
     Compression,
+    Detect,
     Direction,
     DrawnMaskKind,
     MemoryMode,
@@ -43,14 +45,16 @@ _LEFT_OUT = frozenset(
         "airoto.v1.Output.overwrite",
     }
 )
+# Joined the format after recipes had been hashed: absent, they leave no trace.
+_LATER = frozenset({"airoto.v1.Recipe.detect"})
 
 
 def with_defaults(recipe: Recipe) -> Recipe:
     """A copy in which defaults that are fixed are written out.
 
     These are unspecified enums, empty engine names (`auto`), a pixel aspect or proxy scale
-    of 0 (1), a movie's first frame of 0 (1), and an absent data window. Zeros that leave the
-    choice to the server (working size, trimap widths, threads) stay.
+    of 0 (1), a movie's first frame of 0 (1), thresholds of 0, and an absent data window. Zeros
+    that leave the choice to the server (working size, trimap widths, threads) stay.
     """
     made = Recipe()
     made.CopyFrom(recipe)
@@ -80,7 +84,23 @@ def with_defaults(recipe: Recipe) -> Recipe:
     made.processing.SetInParent()
     output.compression = output.compression or Compression.COMPRESSION_ZIPS
     output.overwrite = output.overwrite or Overwrite.OVERWRITE_RESUME
+    if made.HasField("detect"):
+        if detect_options(made) == detect_options(Recipe()):
+            made.ClearField("detect")
+        else:
+            made.detect.CopyFrom(detect_options(made))
     return made
+
+
+def detect_options(recipe: Recipe) -> Detect:
+    """How a recipe looks for phrases: its `detect`, defaults written out."""
+    detect = Detect()
+    detect.CopyFrom(recipe.detect)
+    detect.engine = detect.engine or "auto"
+    detect.box_threshold = detect.box_threshold or 0.35
+    detect.text_threshold = detect.text_threshold or 0.25
+    detect.max_overlap = detect.max_overlap or 0.8
+    return detect
 
 
 def canonical(recipe: Recipe) -> bytes:
@@ -103,6 +123,8 @@ def _message(message: Message) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for field in message.DESCRIPTOR.fields:
         if field.full_name in _LEFT_OUT:
+            continue
+        if field.full_name in _LATER and not message.HasField(field.name):
             continue
         value = getattr(message, field.name)
         if is_repeated(field):

@@ -8,6 +8,7 @@ import re
 from airoto.errors import BadRequestError, RecipeError, Violation
 from airoto.sequence import Pattern
 from airoto.wire.messages import DrawnMaskKind, Matte, Output, Plate, Recipe
+from airoto.wire.recipe_detect import check_detect
 from airoto.wire.recipe_fields import Findings, RecipeLimits, check_fields
 from airoto.wire.recipe_objects import Region, check_objects
 from airoto.wire.violations import refuse, shown
@@ -30,7 +31,7 @@ class Parts(enum.Flag):
     """Parts of a recipe, for calls that use only some of them; the version always counts.
 
     SOURCE is where the plate comes from: its path, view, layer and colour. PLATE is all of
-    the plate. SEGMENT_CALL and MATTE_CALL are what these calls of the service use.
+    the plate. DETECT_CALL, SEGMENT_CALL and MATTE_CALL are what these calls of the service use.
     """
 
     SOURCE = enum.auto()
@@ -41,15 +42,18 @@ class Parts(enum.Flag):
     MATTE = enum.auto()
     PROCESSING = enum.auto()
     OUTPUT = enum.auto()
+    DETECT = enum.auto()
     PLATE = SOURCE | GEOMETRY
-    SEGMENT_CALL = PLATE | OBJECTS | SEGMENT | PROCESSING
+    DETECT_CALL = PLATE | DETECT | PROCESSING
+    SEGMENT_CALL = PLATE | OBJECTS | DETECT | SEGMENT | PROCESSING
     MATTE_CALL = PLATE | MATTE | PROCESSING
-    ALL = PLATE | OBJECTS | SEGMENT | TRACK | MATTE | PROCESSING | OUTPUT
+    ALL = PLATE | OBJECTS | DETECT | SEGMENT | TRACK | MATTE | PROCESSING | OUTPUT
 
 
 _FIELDS = {
     "plate": Parts.SOURCE,
     "objects": Parts.OBJECTS,
+    "detect": Parts.DETECT,
     "segment": Parts.SEGMENT,
     "track": Parts.TRACK,
     "matte": Parts.MATTE,
@@ -79,6 +83,9 @@ def check(
     region = _check_plate(findings, recipe.plate, parts)
     if Parts.OBJECTS in parts:
         check_objects(findings, recipe, region, to_track=Parts.TRACK in parts)
+    if Parts.DETECT in parts:
+        _check_engine(findings, "detect.engine", recipe.detect.engine, may_be_none=False)
+        check_detect(findings, recipe.detect, region, wanted=Parts.OBJECTS not in parts)
     if Parts.SEGMENT in parts:
         _check_engine(findings, "segment.engine", recipe.segment.engine, may_be_none=False)
     if Parts.TRACK in parts:

@@ -9,7 +9,8 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from airoto.errors import Violation
+from airoto.errors import BadRequestError, Violation
+from airoto.phrases import split_phrases
 from airoto.wire.jsonform import is_repeated
 from airoto.wire.violations import shown
 
@@ -55,6 +56,14 @@ class Findings:
     def finite(*values: float) -> bool:
         """Whether all are numbers that other rules can compare."""
         return all(math.isfinite(value) for value in values)
+
+
+def check_text(findings: Findings, path: str, text: str) -> None:
+    """Phrases with periods between, each with a word in it."""
+    try:
+        split_phrases(text)
+    except BadRequestError as exc:
+        findings.wrong(path, exc.message, "words, with periods between phrases: person . red car")
 
 
 def check_fields(findings: Findings, message: Message, name: str, path: str = "") -> None:

@@ -15,7 +15,7 @@ from airoto.wire.messages import (
     Recipe,
     RotoObject,
 )
-from airoto.wire.recipe_fields import Findings
+from airoto.wire.recipe_fields import Findings, check_text
 from airoto.wire.violations import shown
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -66,11 +66,13 @@ def check_objects(findings: Findings, recipe: Recipe, region: Region, *, to_trac
     """Objects, their names, their prompts.
 
     Args:
-        to_track: every object needs a prompt, as it has to be found on other frames.
+        to_track: every object needs a prompt, as it has to be found on other frames, unless
+            it is the subject that the matter finds.
     """
     count = len(recipe.objects)
-    if not 0 < count <= findings.limits.objects:
-        findings.wrong("objects", f"{count} objects", f"1 to {findings.limits.objects}")
+    fewest = 0 if recipe.detect.text else 1
+    if not fewest <= count <= findings.limits.objects:
+        findings.wrong("objects", f"{count} objects", f"{fewest} to {findings.limits.objects}")
     ids: dict[int, int] = {}
     names: dict[str, int] = {}
     for index, item in enumerate(recipe.objects):
@@ -93,18 +95,27 @@ def check_objects(findings: Findings, recipe: Recipe, region: Region, *, to_trac
                 f"{shown(item.name)}, as objects[{names[item.name.lower()]}]",
                 "a name of its own, whatever the case",
             )
-        _check_object(findings, path, item, region, to_track=to_track)
+        _check_object(findings, path, item, region)
+        if to_track and not item.prompts:
+            _check_subject(findings, path, recipe)
 
 
-def _check_object(
-    findings: Findings, path: str, item: RotoObject, region: Region, *, to_track: bool
-) -> None:
+def _check_subject(findings: Findings, path: str, recipe: Recipe) -> None:
+    alone = len(recipe.objects) == 1 and not recipe.detect.text
+    if not alone or recipe.matte.engine in ("", "auto", "none"):
+        findings.wrong(
+            f"{path}.prompts",
+            "no prompts",
+            "a prompt on one frame at least; or none for the only object of a recipe whose "
+            "matte.engine names one that needs no trimap",
+        )
+
+
+def _check_object(findings: Findings, path: str, item: RotoObject, region: Region) -> None:
     if item.colour and not _COLOUR.fullmatch(item.colour):
         findings.wrong(f"{path}.colour", shown(item.colour), "#rrggbb, or empty")
     if len(item.group) > _MAX_GROUP:
         findings.wrong(f"{path}.group", shown(item.group), f"at most {_MAX_GROUP} characters")
-    if to_track and not item.prompts:
-        findings.wrong(f"{path}.prompts", "no prompts", "a prompt on one frame at least")
     frames: dict[int, int] = {}
     for index, prompt in enumerate(item.prompts):
         place = f"{path}.prompts[{index}]"
@@ -142,6 +153,8 @@ def _check_prompt(findings: Findings, path: str, prompt: Prompt, region: Region)
         _check_point(findings, f"{path}.points[{index}]", point, region)
     if prompt.HasField("box"):
         _check_box(findings, f"{path}.box", prompt.box, region)
+    if prompt.text.strip():
+        check_text(findings, f"{path}.text", prompt.text)
     if prompt.HasField("mask"):
         _check_mask(findings, f"{path}.mask", prompt.mask)
     if prompt.candidate > _MAX_CANDIDATE:

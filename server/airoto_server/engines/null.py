@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from airoto.errors import EngineError
+from airoto.phrases import split_phrases
 from airoto_server.engines.classic.checks import check_picture, check_plane
 from airoto_server.engines.classic.prompts import box_pixels, check_prompts, point_pixels
 from airoto_server.engines.registry import EngineSpec, LoadOptions, Role
@@ -61,12 +62,12 @@ class NullDetector(_OnCpu):
     ) -> list[Detection]:
         """The middle half of the picture for each phrase; none if a threshold is above 0.9."""
         check_picture(picture)
+        phrases = split_phrases(text)
         if max(box_threshold, text_threshold) > 0.9:
             return []
         height, width = picture.shape[:2]
         box = (width / 4, height / 4, width * 3 / 4, height * 3 / 4)
-        phrases = [phrase.strip() for phrase in text.split(".")]
-        return [Detection(box, 0.9, phrase) for phrase in phrases if phrase]
+        return [Detection(box, 0.9, phrase) for phrase in phrases]
 
 
 @dataclass(frozen=True)

@@ -81,11 +81,19 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Detection:
-    """A box that a detector found for a phrase, with its score, 0 to 1."""
+    """A box that a detector found for a phrase.
+
+    Attributes:
+        box: x_min, y_min, x_max, y_max in pixels of the picture, inside it.
+        score: how well it answers to the phrase, 0 to 1.
+        phrase: one of those asked for, as `airoto.phrases.split_phrases` writes it.
+        words: those of its words that count; empty for all.
+    """
 
     box: tuple[float, float, float, float]
     score: float
     phrase: str
+    words: str = ""
 
 
 @dataclass(frozen=True)
@@ -121,7 +129,15 @@ class Detector(Engine, Protocol):
     def detect(
         self, picture: Picture, text: str, *, box_threshold: float, text_threshold: float
     ) -> list[Detection]:
-        """Boxes for `text` (phrases separated by periods), best first; none is no error."""
+        """Boxes for `text` (phrases separated by periods), best first; none is no error.
+
+        Args:
+            box_threshold: lowest score of a box, 0 to 1.
+            text_threshold: lowest score of a word that counts, 0 to 1.
+
+        Raises:
+            BadRequestError: a text without words.
+        """
         ...
 
 

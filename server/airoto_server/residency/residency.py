@@ -104,7 +104,9 @@ class Residency:
                 if spec.role is role and spec.rank >= 0 and self.availability(spec).available
             ]
             if not ranked:
-                raise EngineUnavailableError(f"no {role.value} engine can run here")
+                raise EngineUnavailableError(
+                    f"no {role.value} engine can run here", hint=self._first_fix(role)
+                )
             return max(ranked, key=lambda spec: spec.rank)
         spec = find(role, name)
         state = self.availability(spec)
@@ -114,6 +116,12 @@ class Residency:
                 hint=state.fix,
             )
         return spec
+
+    def _first_fix(self, role: Role) -> str:
+        """What would make the best engine of a role run here."""
+        ranked = [spec for spec in all_specs() if spec.role is role and spec.rank >= 0]
+        best = max(ranked, key=lambda spec: spec.rank, default=None)
+        return "" if best is None else self.availability(best).fix
 
     @contextmanager
     def lease(self, spec: EngineSpec, lane: str = "") -> Iterator[Engine]:

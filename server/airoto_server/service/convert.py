@@ -5,6 +5,7 @@ from __future__ import annotations
 from airoto.wire import messages as pb
 from airoto_server.engines.registry import Role
 from airoto_server.sessions import events
+from airoto_server.sessions.detecting import Detected
 from airoto_server.sessions.plates import PlateLook
 from airoto_server.sessions.single import Matted, Segmented
 
@@ -54,6 +55,7 @@ def render_response(event: events.Event) -> pb.RenderResponse:
                     provenance=provenance(event.provenance),
                     frames_to_deliver=event.frames_to_deliver,
                     frames_kept=event.frames_kept,
+                    found=[_found(one) for one in event.found],
                 )
             )
         case events.FrameFinished():
@@ -122,6 +124,27 @@ def probe_response(asked: pb.Plate, look: PlateLook) -> pb.ProbePlateResponse:
         is_movie=facts.is_movie,
         frame_rate=facts.frame_rate,
         notes=facts.notes,
+    )
+
+
+def detect_response(made: Detected) -> pb.DetectResponse:
+    """Objects found by text as a message."""
+    return pb.DetectResponse(
+        objects=[_found(one) for one in made.objects],
+        phrases_not_found=made.phrases_not_found,
+        provenance=provenance(made.provenance),
+    )
+
+
+def _found(one: events.FoundObject) -> pb.FoundObject:
+    x_min, y_min, x_max, y_max = one.box
+    return pb.FoundObject(
+        object_id=one.object_id,
+        name=one.name,
+        phrase=one.phrase,
+        words=one.words,
+        score=one.score,
+        box=pb.Box(x_min=x_min, y_min=y_min, x_max=x_max, y_max=y_max),
     )
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from airoto.wire import messages as pb
 from airoto_server.service.calls import Calls, Context
 from airoto_server.service.convert import (
+    detect_response,
     matte_response,
     probe_response,
     render_response,
@@ -15,6 +16,7 @@ from airoto_server.service.convert import (
 )
 from airoto_server.service.info import server_info
 from airoto_server.service.transfer import download, prove_path, receive
+from airoto_server.sessions.detecting import detect_frame
 from airoto_server.sessions.plates import looked_at
 from airoto_server.sessions.render import render
 from airoto_server.sessions.single import matte_frame, segment_frame
@@ -71,6 +73,14 @@ class Servicer:
             context, partial(download, self._workshop.spool, request)
         ):
             yield response
+
+    async def Detect(self, request: pb.DetectRequest, context: Context) -> pb.DetectResponse:
+        return await self._calls.unary(
+            context,
+            lambda cancel: detect_response(
+                detect_frame(self._workshop, request.recipe, request.uploads, cancel)
+            ),
+        )
 
     async def Segment(self, request: pb.SegmentRequest, context: Context) -> pb.SegmentResponse:
         return await self._calls.unary(

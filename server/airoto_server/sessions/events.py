@@ -73,6 +73,24 @@ class Provenance:
 
 
 @dataclass(frozen=True)
+class FoundObject:
+    """An object that was found by text.
+
+    Attributes:
+        name: fit to be that of a recipe's object.
+        phrase: as it was asked for; `words` are those of its words that count.
+        box: x_min, y_min, x_max, y_max in plate pixels.
+    """
+
+    object_id: int
+    name: str
+    phrase: str
+    words: str
+    score: float
+    box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
 class Planned:
     """What is going to happen."""
 
@@ -80,6 +98,7 @@ class Planned:
     provenance: Provenance
     frames_to_deliver: int
     frames_kept: tuple[int, ...]
+    found: tuple[FoundObject, ...] = ()
 
 
 class FrameStatus(enum.Enum):

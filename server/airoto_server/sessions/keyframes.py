@@ -54,10 +54,10 @@ class Prompting:
         """Up to three masks of the working picture for one object, best first.
 
         A drawn mask alone is the answer for its frame. With points or a box it is the
-        segmenter's starting guess.
+        segmenter's starting guess. Phrases are boxes by now (`sessions.detecting`).
 
         Raises:
-            EngineUnavailableError: a phrase, or prompts without a segmenter.
+            EngineUnavailableError: prompts without a segmenter.
         """
         shot, frame = self._shot, prompt.frame
         drawn = None
@@ -65,14 +65,8 @@ class Prompting:
             image = read_drawn_mask(self._workshop, prompt.mask)
             drawn = mask_to_picture(fitted(image, shot), shot.window, shot.working, shot.scale)
         prompts = picture_prompts(prompt, shot.working, drawn)
-        if not len(prompts.points) and prompts.box is None:
-            if drawn is not None:
-                return [Candidate(drawn, 1.0)]
-            raise EngineUnavailableError(
-                f"the phrase {prompt.text!r} needs a detector, and none is installed",
-                hint="click on the object or draw a box instead",
-                frame=frame,
-            )
+        if drawn is not None and not len(prompts.points) and prompts.box is None:
+            return [Candidate(drawn, 1.0)]
         if self.segmenter is None:
             raise EngineUnavailableError(
                 "points and boxes need a segmenter, and the recipe turns it off",

@@ -17,9 +17,11 @@ from airoto_server.engines.roles import Engine, Matter, Tracked, Tracker, Trimap
 from airoto_server.ops.seeds import seed_for
 from airoto_server.scheduler.cancel import Cancel
 from airoto_server.sessions.delivery import Delivery
+from airoto_server.sessions.detecting import phrases_not_found, texts_in, with_boxes
 from airoto_server.sessions.events import (
     Event,
     Finished,
+    FoundObject,
     FrameFinished,
     FrameStatus,
     Planned,
@@ -63,12 +65,15 @@ def render(
         uploaded=bool(request.uploads),
         written=request.delivery != pb.Delivery.DELIVERY_HANDLES,
     )
-    roles = (Role.SEGMENTER, Role.TRACKER, Role.MATTER)
+    roles: tuple[Role, ...] = (Role.SEGMENTER, Role.TRACKER, Role.MATTER)
+    if texts_in(request.recipe):
+        roles = (Role.DETECTOR, *roles)
     shot = open_shot(workshop, request.recipe, request.uploads, roles)
     with ExitStack() as stack:
         folder = workshop.job_folder()
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        _Job(workshop, shot, request, cancel, emit, folder, stack).run()
+        shot, found = with_boxes(workshop, shot, lambda: workshop.lane.turn(folder.name, cancel))
+        _Job(workshop, shot, found, request, cancel, emit, folder, stack).run()
 
 
 class _Job:
@@ -78,6 +83,7 @@ class _Job:
         self,
         workshop: Workshop,
         shot: Shot,
+        found: Sequence[FoundObject],
         request: pb.RenderRequest,
         cancel: Cancel,
         emit: Callable[[Event], None],
@@ -86,13 +92,14 @@ class _Job:
     ) -> None:
         self._workshop = workshop
         self._shot = shot
+        self._found = tuple(found)
         self._cancel = cancel
         self._emit = emit
         self._folder = folder
         self._stack = stack
         self._client = folder.name
         self._span = frame_span(shot.recipe, request.frames if request.HasField("frames") else None)
-        self._hash = recipe_hash(shot.recipe)
+        self._hash = recipe_hash(request.recipe)
         self._delivery = Delivery(workshop, shot, self._hash, request.delivery, folder)
         self._preview = PreviewMaker(shot, folder / "preview") if request.preview else None
         self._tally = Tally(0)
@@ -106,7 +113,9 @@ class _Job:
         kept, todo = self._delivery.divide(wanted)
         skipped = sorted(set(self._span) - set(wanted))
         self._tally = Tally(len(todo))
-        emit(Planned(self._hash, shot.provenance, len(todo), tuple(kept)))
+        emit(Planned(self._hash, shot.provenance, len(todo), tuple(kept), self._found))
+        for phrase in phrases_not_found(shot, self._found):
+            emit(Warned(f"nothing was found for {phrase!r}", shot.recipe.detect.frame))
         for note in plan.notes:
             emit(Warned(note))
         for frame in skipped:

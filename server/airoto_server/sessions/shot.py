@@ -200,6 +200,7 @@ def frame_span(recipe: pb.Recipe, frames: pb.FrameRange | None) -> range:
 
 def _wishes(recipe: pb.Recipe) -> dict[Role, str]:
     return {
+        Role.DETECTOR: recipe.detect.engine,
         Role.SEGMENTER: recipe.segment.engine,
         Role.TRACKER: recipe.track.engine,
         Role.MATTER: recipe.matte.engine,

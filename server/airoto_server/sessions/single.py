@@ -18,6 +18,7 @@ from airoto_server.ops.resample import mask_to_plate
 from airoto_server.ops.seeds import seed_for
 from airoto_server.scheduler.cancel import Cancel
 from airoto_server.scheduler.lane import Urgency
+from airoto_server.sessions.detecting import texts_in, with_boxes
 from airoto_server.sessions.events import Provenance
 from airoto_server.sessions.keyframes import (
     Prompting,
@@ -76,8 +77,10 @@ def segment_frame(
     frames = list(uploads)
     refuse_relative_paths(recipe, uploaded=bool(frames))
     _check_frame(recipe, frame)
-    shot = open_shot(workshop, recipe, frames, (Role.SEGMENTER,))
-    prompted = [(one.id, p) for one in recipe.objects for p in one.prompts if p.frame == frame]
+    roles = (Role.DETECTOR, Role.SEGMENTER) if texts_in(recipe) else (Role.SEGMENTER,)
+    shot = open_shot(workshop, recipe, frames, roles)
+    shot, _ = with_boxes(workshop, shot, _click(workshop, cancel), only=frame)
+    prompted = [(one.id, p) for one in shot.recipe.objects for p in one.prompts if p.frame == frame]
     if not prompted:
         raise RecipeError(
             f"no object has a prompt on frame {frame}",
