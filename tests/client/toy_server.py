@@ -69,6 +69,9 @@ class Toy:
             limits=pb.Limits(max_upload_bytes=50_000_000),
         )
 
+    async def GetStatus(self, request, context):
+        return pb.GetStatusResponse(version="0.0.toy", pid=os.getpid())
+
     async def ProvePath(self, request, context):
         if any(request.path.startswith(folder) for folder in self._hidden):
             return pb.ProvePathResponse(visible=False, reason="not on this machine")

@@ -60,7 +60,7 @@ class Memory:
     async def _nothing(self, request: Any, context: Any) -> Any:
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not here")
 
-    ProvePath = ProbePlate = Detect = Segment = Matte = _nothing
+    ProvePath = ProbePlate = Detect = Segment = Matte = GetStatus = _nothing
 
 
 def test_every_call_of_the_service_is_listed_with_its_shape() -> None:
@@ -78,6 +78,7 @@ def test_every_call_of_the_service_is_listed_with_its_shape() -> None:
         "Segment": (False, False),
         "Matte": (False, False),
         "Render": (False, True),
+        "GetStatus": (False, False),
     }
 
 
@@ -98,7 +99,7 @@ def test_an_implementation_that_lacks_a_call_is_refused() -> None:
     class Half:
         async def Render(self, request: Any, context: Any) -> None: ...
 
-    with pytest.raises(TypeError, match=r"Half lacks GetServerInfo, .*Matte of airoto\.v1"):
+    with pytest.raises(TypeError, match=r"Half lacks GetServerInfo, .*Matte, GetStatus of airoto\.v1"):
         methods.generic_handler(Half())
 
 

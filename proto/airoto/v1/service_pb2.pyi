@@ -37,6 +37,12 @@ class FrameStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FRAME_STATUS_DONE: _ClassVar[FrameStatus]
     FRAME_STATUS_KEPT: _ClassVar[FrameStatus]
     FRAME_STATUS_SKIPPED: _ClassVar[FrameStatus]
+
+class JobState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    JOB_STATE_UNSPECIFIED: _ClassVar[JobState]
+    JOB_STATE_WAITING: _ClassVar[JobState]
+    JOB_STATE_RUNNING: _ClassVar[JobState]
 ENGINE_ROLE_UNSPECIFIED: EngineRole
 ENGINE_ROLE_DETECTOR: EngineRole
 ENGINE_ROLE_SEGMENTER: EngineRole
@@ -53,6 +59,9 @@ FRAME_STATUS_UNSPECIFIED: FrameStatus
 FRAME_STATUS_DONE: FrameStatus
 FRAME_STATUS_KEPT: FrameStatus
 FRAME_STATUS_SKIPPED: FrameStatus
+JOB_STATE_UNSPECIFIED: JobState
+JOB_STATE_WAITING: JobState
+JOB_STATE_RUNNING: JobState
 
 class GetServerInfoRequest(_message.Message):
     __slots__ = ()
@@ -342,20 +351,32 @@ class RenderRequest(_message.Message):
     def __init__(self, recipe: _Optional[_Union[_recipe_pb2.Recipe, _Mapping]] = ..., frames: _Optional[_Union[_recipe_pb2.FrameRange, _Mapping]] = ..., delivery: _Optional[_Union[Delivery, str]] = ..., uploads: _Optional[_Iterable[_Union[UploadedFrame, _Mapping]]] = ..., preview: bool = ...) -> None: ...
 
 class RenderResponse(_message.Message):
-    __slots__ = ("plan", "frame", "progress", "warning", "preview", "summary")
+    __slots__ = ("plan", "frame", "progress", "warning", "preview", "summary", "queue")
     PLAN_FIELD_NUMBER: _ClassVar[int]
     FRAME_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     WARNING_FIELD_NUMBER: _ClassVar[int]
     PREVIEW_FIELD_NUMBER: _ClassVar[int]
     SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
     plan: RenderPlan
     frame: FrameResult
     progress: Progress
     warning: Warning
     preview: PreviewFile
     summary: RenderSummary
-    def __init__(self, plan: _Optional[_Union[RenderPlan, _Mapping]] = ..., frame: _Optional[_Union[FrameResult, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., warning: _Optional[_Union[Warning, _Mapping]] = ..., preview: _Optional[_Union[PreviewFile, _Mapping]] = ..., summary: _Optional[_Union[RenderSummary, _Mapping]] = ...) -> None: ...
+    queue: QueuePlace
+    def __init__(self, plan: _Optional[_Union[RenderPlan, _Mapping]] = ..., frame: _Optional[_Union[FrameResult, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., warning: _Optional[_Union[Warning, _Mapping]] = ..., preview: _Optional[_Union[PreviewFile, _Mapping]] = ..., summary: _Optional[_Union[RenderSummary, _Mapping]] = ..., queue: _Optional[_Union[QueuePlace, _Mapping]] = ...) -> None: ...
+
+class QueuePlace(_message.Message):
+    __slots__ = ("position", "running", "wait_seconds")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_FIELD_NUMBER: _ClassVar[int]
+    WAIT_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    position: int
+    running: int
+    wait_seconds: float
+    def __init__(self, position: _Optional[int] = ..., running: _Optional[int] = ..., wait_seconds: _Optional[float] = ...) -> None: ...
 
 class RenderPlan(_message.Message):
     __slots__ = ("recipe_hash", "provenance", "frames_to_deliver", "frames_kept", "found")
@@ -490,3 +511,131 @@ class EngineUse(_message.Message):
     device: str
     precision: str
     def __init__(self, role: _Optional[_Union[EngineRole, str]] = ..., name: _Optional[str] = ..., version: _Optional[str] = ..., weights_sha256: _Optional[str] = ..., device: _Optional[str] = ..., precision: _Optional[str] = ...) -> None: ...
+
+class GetStatusRequest(_message.Message):
+    __slots__ = ("metrics",)
+    METRICS_FIELD_NUMBER: _ClassVar[int]
+    metrics: bool
+    def __init__(self, metrics: bool = ...) -> None: ...
+
+class GetStatusResponse(_message.Message):
+    __slots__ = ("version", "pid", "uptime_seconds", "devices", "models", "jobs", "stores", "process", "page_url", "metrics")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    PID_FIELD_NUMBER: _ClassVar[int]
+    UPTIME_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    DEVICES_FIELD_NUMBER: _ClassVar[int]
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    JOBS_FIELD_NUMBER: _ClassVar[int]
+    STORES_FIELD_NUMBER: _ClassVar[int]
+    PROCESS_FIELD_NUMBER: _ClassVar[int]
+    PAGE_URL_FIELD_NUMBER: _ClassVar[int]
+    METRICS_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    pid: int
+    uptime_seconds: float
+    devices: _containers.RepeatedCompositeFieldContainer[DeviceStatus]
+    models: _containers.RepeatedCompositeFieldContainer[ModelStatus]
+    jobs: _containers.RepeatedCompositeFieldContainer[JobStatus]
+    stores: _containers.RepeatedCompositeFieldContainer[StoreStatus]
+    process: ProcessStatus
+    page_url: str
+    metrics: str
+    def __init__(self, version: _Optional[str] = ..., pid: _Optional[int] = ..., uptime_seconds: _Optional[float] = ..., devices: _Optional[_Iterable[_Union[DeviceStatus, _Mapping]]] = ..., models: _Optional[_Iterable[_Union[ModelStatus, _Mapping]]] = ..., jobs: _Optional[_Iterable[_Union[JobStatus, _Mapping]]] = ..., stores: _Optional[_Iterable[_Union[StoreStatus, _Mapping]]] = ..., process: _Optional[_Union[ProcessStatus, _Mapping]] = ..., page_url: _Optional[str] = ..., metrics: _Optional[str] = ...) -> None: ...
+
+class DeviceStatus(_message.Message):
+    __slots__ = ("name", "memory_bytes", "free_bytes", "held_bytes", "busy", "clicks_waiting", "jobs_running", "load")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    FREE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    HELD_BYTES_FIELD_NUMBER: _ClassVar[int]
+    BUSY_FIELD_NUMBER: _ClassVar[int]
+    CLICKS_WAITING_FIELD_NUMBER: _ClassVar[int]
+    JOBS_RUNNING_FIELD_NUMBER: _ClassVar[int]
+    LOAD_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    memory_bytes: int
+    free_bytes: int
+    held_bytes: int
+    busy: bool
+    clicks_waiting: int
+    jobs_running: int
+    load: float
+    def __init__(self, name: _Optional[str] = ..., memory_bytes: _Optional[int] = ..., free_bytes: _Optional[int] = ..., held_bytes: _Optional[int] = ..., busy: bool = ..., clicks_waiting: _Optional[int] = ..., jobs_running: _Optional[int] = ..., load: _Optional[float] = ...) -> None: ...
+
+class ModelStatus(_message.Message):
+    __slots__ = ("device", "name", "bytes", "tier", "leases", "pinned")
+    DEVICE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    TIER_FIELD_NUMBER: _ClassVar[int]
+    LEASES_FIELD_NUMBER: _ClassVar[int]
+    PINNED_FIELD_NUMBER: _ClassVar[int]
+    device: str
+    name: str
+    bytes: int
+    tier: str
+    leases: int
+    pinned: bool
+    def __init__(self, device: _Optional[str] = ..., name: _Optional[str] = ..., bytes: _Optional[int] = ..., tier: _Optional[str] = ..., leases: _Optional[int] = ..., pinned: bool = ...) -> None: ...
+
+class JobStatus(_message.Message):
+    __slots__ = ("request_id", "client", "name", "recipe_hash", "state", "device", "position", "wait_seconds", "stage", "done", "total", "seconds_left", "seconds")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    RECIPE_HASH_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    WAIT_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_LEFT_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    client: str
+    name: str
+    recipe_hash: str
+    state: JobState
+    device: str
+    position: int
+    wait_seconds: float
+    stage: str
+    done: int
+    total: int
+    seconds_left: float
+    seconds: float
+    def __init__(self, request_id: _Optional[str] = ..., client: _Optional[str] = ..., name: _Optional[str] = ..., recipe_hash: _Optional[str] = ..., state: _Optional[_Union[JobState, str]] = ..., device: _Optional[str] = ..., position: _Optional[int] = ..., wait_seconds: _Optional[float] = ..., stage: _Optional[str] = ..., done: _Optional[int] = ..., total: _Optional[int] = ..., seconds_left: _Optional[float] = ..., seconds: _Optional[float] = ...) -> None: ...
+
+class StoreStatus(_message.Message):
+    __slots__ = ("name", "entries", "bytes", "limit_bytes", "hits", "misses")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    HITS_FIELD_NUMBER: _ClassVar[int]
+    MISSES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    entries: int
+    bytes: int
+    limit_bytes: int
+    hits: int
+    misses: int
+    def __init__(self, name: _Optional[str] = ..., entries: _Optional[int] = ..., bytes: _Optional[int] = ..., limit_bytes: _Optional[int] = ..., hits: _Optional[int] = ..., misses: _Optional[int] = ...) -> None: ...
+
+class ProcessStatus(_message.Message):
+    __slots__ = ("resident_bytes", "decoder_bytes", "decoders", "decoder_restarts", "threads", "calls_running")
+    RESIDENT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    DECODER_BYTES_FIELD_NUMBER: _ClassVar[int]
+    DECODERS_FIELD_NUMBER: _ClassVar[int]
+    DECODER_RESTARTS_FIELD_NUMBER: _ClassVar[int]
+    THREADS_FIELD_NUMBER: _ClassVar[int]
+    CALLS_RUNNING_FIELD_NUMBER: _ClassVar[int]
+    resident_bytes: int
+    decoder_bytes: int
+    decoders: int
+    decoder_restarts: int
+    threads: int
+    calls_running: int
+    def __init__(self, resident_bytes: _Optional[int] = ..., decoder_bytes: _Optional[int] = ..., decoders: _Optional[int] = ..., decoder_restarts: _Optional[int] = ..., threads: _Optional[int] = ..., calls_running: _Optional[int] = ...) -> None: ...

@@ -15,6 +15,7 @@ from airoto_server.service.convert import (
     segment_response,
 )
 from airoto_server.service.info import server_info
+from airoto_server.service.status import server_status
 from airoto_server.service.transfer import download, prove_path, receive
 from airoto_server.sessions.detecting import detect_frame
 from airoto_server.sessions.plates import looked_at
@@ -42,6 +43,11 @@ class Servicer:
         self, request: pb.GetServerInfoRequest, context: Context
     ) -> pb.GetServerInfoResponse:
         return await self._calls.unary(context, lambda cancel: server_info(self._workshop))
+
+    async def GetStatus(
+        self, request: pb.GetStatusRequest, context: Context
+    ) -> pb.GetStatusResponse:
+        return await self._calls.unary(context, lambda cancel: server_status(self._workshop))
 
     async def ProvePath(
         self, request: pb.ProvePathRequest, context: Context
