@@ -99,7 +99,7 @@ def test_an_implementation_that_lacks_a_call_is_refused() -> None:
     class Half:
         async def Render(self, request: Any, context: Any) -> None: ...
 
-    with pytest.raises(TypeError, match=r"Half lacks GetServerInfo, .*Matte, GetStatus of airoto\.v1"):
+    with pytest.raises(TypeError, match=r"Half lacks GetServerInfo, .*, GetStatus of airoto\.v1"):
         methods.generic_handler(Half())
 
 
