@@ -141,7 +141,8 @@ class Quiet:
 
     async def _nothing(self, request: Any, context: Any) -> None: ...
 
-    GetServerInfo = ProvePath = ProbePlate = Upload = Download = Detect = Segment = Matte = _nothing
+    GetServerInfo = ProvePath = ProbePlate = Upload = Download = _nothing
+    Detect = Segment = Matte = GetStatus = _nothing
 
 
 def test_keepalive_pings_during_a_long_quiet_call_do_not_end_it(serve: Any) -> None:

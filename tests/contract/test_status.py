@@ -62,7 +62,7 @@ class Failing:
     async def _refuse(self, request: Any, context: Any) -> Any:
         await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no")
 
-    ProvePath = ProbePlate = Upload = Download = Detect = Segment = Matte = _refuse
+    ProvePath = ProbePlate = Upload = Download = Detect = Segment = Matte = GetStatus = _refuse
 
 
 def raised_by_info(target: str, timeout: float = 20) -> AIRotoError:
