@@ -12,6 +12,7 @@ from airoto.wire.messages import (
     Box,
     DrawnMaskKind,
     Format,
+    LockedFrame,
     Point,
     PointLabel,
     Prompt,
@@ -507,3 +508,30 @@ def test_an_object_without_prompts_may_be_segmented_but_not_tracked(recipe: Reci
 
 def test_the_version_counts_whatever_is_asked_for() -> None:
     assert [violation.path for violation in check(Recipe(), parts=Parts.OUTPUT)] == ["version"]
+
+
+@pytest.mark.parametrize(
+    ("locked", "path", "found"),
+    [
+        ([LockedFrame(frame=1)], "locked[0].frame", "1"),
+        (
+            [LockedFrame(frame=1002), LockedFrame(frame=1002)],
+            "locked[1].frame",
+            "1002, as locked[0]",
+        ),
+        ([LockedFrame(frame=1002, sha256="sha256:no")], "locked[0].sha256", '"sha256:no"'),
+    ],
+)
+def test_a_locked_frame_is_one_of_the_plates_and_named_once(
+    recipe: Recipe, locked: list[LockedFrame], path: str, found: str
+) -> None:
+    recipe.locked.extend(locked)
+    wrong = {violation.path: violation.found for violation in check(recipe)}
+    assert wrong == {path: found}
+
+
+def test_an_object_on_a_locked_frame_needs_no_prompt(recipe: Recipe) -> None:
+    del recipe.objects[0].prompts[:]
+    assert [violation.path for violation in check(recipe)] == ["objects[0].prompts"]
+    recipe.locked.add(frame=1002)
+    assert check(recipe) == []

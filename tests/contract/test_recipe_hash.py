@@ -38,7 +38,7 @@ def put(path: str, value: Any) -> Change:
 
 def test_the_hash_has_its_form_and_stays_what_it_is(recipe: Recipe) -> None:
     assert recipe_hash(recipe) == (
-        "sha256:3d2debc93e7006341de0a40196f1b65295ab685e09ffdfb4382204437fed4d75"
+        "sha256:216470c804564501aaf0015d468519f110e4de0c43db881802a2abb2d59a2503"
     )
 
 

@@ -90,7 +90,7 @@ OVERWRITE_REPLACE: Overwrite
 OVERWRITE_REFUSE: Overwrite
 
 class Recipe(_message.Message):
-    __slots__ = ("version", "name", "plate", "objects", "segment", "track", "matte", "processing", "output", "detect")
+    __slots__ = ("version", "name", "plate", "objects", "segment", "track", "matte", "processing", "output", "detect", "locked")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     PLATE_FIELD_NUMBER: _ClassVar[int]
@@ -101,6 +101,7 @@ class Recipe(_message.Message):
     PROCESSING_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     DETECT_FIELD_NUMBER: _ClassVar[int]
+    LOCKED_FIELD_NUMBER: _ClassVar[int]
     version: int
     name: str
     plate: Plate
@@ -111,7 +112,8 @@ class Recipe(_message.Message):
     processing: Processing
     output: Output
     detect: Detect
-    def __init__(self, version: _Optional[int] = ..., name: _Optional[str] = ..., plate: _Optional[_Union[Plate, _Mapping]] = ..., objects: _Optional[_Iterable[_Union[RotoObject, _Mapping]]] = ..., segment: _Optional[_Union[Segment, _Mapping]] = ..., track: _Optional[_Union[Track, _Mapping]] = ..., matte: _Optional[_Union[Matte, _Mapping]] = ..., processing: _Optional[_Union[Processing, _Mapping]] = ..., output: _Optional[_Union[Output, _Mapping]] = ..., detect: _Optional[_Union[Detect, _Mapping]] = ...) -> None: ...
+    locked: _containers.RepeatedCompositeFieldContainer[LockedFrame]
+    def __init__(self, version: _Optional[int] = ..., name: _Optional[str] = ..., plate: _Optional[_Union[Plate, _Mapping]] = ..., objects: _Optional[_Iterable[_Union[RotoObject, _Mapping]]] = ..., segment: _Optional[_Union[Segment, _Mapping]] = ..., track: _Optional[_Union[Track, _Mapping]] = ..., matte: _Optional[_Union[Matte, _Mapping]] = ..., processing: _Optional[_Union[Processing, _Mapping]] = ..., output: _Optional[_Union[Output, _Mapping]] = ..., detect: _Optional[_Union[Detect, _Mapping]] = ..., locked: _Optional[_Iterable[_Union[LockedFrame, _Mapping]]] = ...) -> None: ...
 
 class Plate(_message.Message):
     __slots__ = ("path", "frames", "format", "colour", "view", "layer", "missing_frames", "proxy_scale", "movie_first_frame")
@@ -244,6 +246,16 @@ class DrawnMask(_message.Message):
     image: bytes
     kind: DrawnMaskKind
     def __init__(self, path: _Optional[str] = ..., image: _Optional[bytes] = ..., kind: _Optional[_Union[DrawnMaskKind, str]] = ...) -> None: ...
+
+class LockedFrame(_message.Message):
+    __slots__ = ("frame", "path", "sha256")
+    FRAME_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    frame: int
+    path: str
+    sha256: str
+    def __init__(self, frame: _Optional[int] = ..., path: _Optional[str] = ..., sha256: _Optional[str] = ...) -> None: ...
 
 class Detect(_message.Message):
     __slots__ = ("engine", "text", "frame", "box_threshold", "text_threshold", "max_overlap", "max_objects")

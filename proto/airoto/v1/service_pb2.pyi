@@ -38,6 +38,14 @@ class FrameStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FRAME_STATUS_KEPT: _ClassVar[FrameStatus]
     FRAME_STATUS_SKIPPED: _ClassVar[FrameStatus]
 
+class ReviewReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    REVIEW_REASON_UNSPECIFIED: _ClassVar[ReviewReason]
+    REVIEW_REASON_EMPTY: _ClassVar[ReviewReason]
+    REVIEW_REASON_LOW_CONFIDENCE: _ClassVar[ReviewReason]
+    REVIEW_REASON_AREA_JUMP: _ClassVar[ReviewReason]
+    REVIEW_REASON_FLICKER: _ClassVar[ReviewReason]
+
 class JobState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     JOB_STATE_UNSPECIFIED: _ClassVar[JobState]
@@ -59,6 +67,11 @@ FRAME_STATUS_UNSPECIFIED: FrameStatus
 FRAME_STATUS_DONE: FrameStatus
 FRAME_STATUS_KEPT: FrameStatus
 FRAME_STATUS_SKIPPED: FrameStatus
+REVIEW_REASON_UNSPECIFIED: ReviewReason
+REVIEW_REASON_EMPTY: ReviewReason
+REVIEW_REASON_LOW_CONFIDENCE: ReviewReason
+REVIEW_REASON_AREA_JUMP: ReviewReason
+REVIEW_REASON_FLICKER: ReviewReason
 JOB_STATE_UNSPECIFIED: JobState
 JOB_STATE_WAITING: JobState
 JOB_STATE_RUNNING: JobState
@@ -337,21 +350,23 @@ class MatteResponse(_message.Message):
     def __init__(self, alpha_handle: _Optional[str] = ..., trimap_handle: _Optional[str] = ..., foreground_handle: _Optional[str] = ..., provenance: _Optional[_Union[Provenance, _Mapping]] = ...) -> None: ...
 
 class RenderRequest(_message.Message):
-    __slots__ = ("recipe", "frames", "delivery", "uploads", "preview")
+    __slots__ = ("recipe", "frames", "delivery", "uploads", "preview", "locked")
     RECIPE_FIELD_NUMBER: _ClassVar[int]
     FRAMES_FIELD_NUMBER: _ClassVar[int]
     DELIVERY_FIELD_NUMBER: _ClassVar[int]
     UPLOADS_FIELD_NUMBER: _ClassVar[int]
     PREVIEW_FIELD_NUMBER: _ClassVar[int]
+    LOCKED_FIELD_NUMBER: _ClassVar[int]
     recipe: _recipe_pb2.Recipe
     frames: _recipe_pb2.FrameRange
     delivery: Delivery
     uploads: _containers.RepeatedCompositeFieldContainer[UploadedFrame]
     preview: bool
-    def __init__(self, recipe: _Optional[_Union[_recipe_pb2.Recipe, _Mapping]] = ..., frames: _Optional[_Union[_recipe_pb2.FrameRange, _Mapping]] = ..., delivery: _Optional[_Union[Delivery, str]] = ..., uploads: _Optional[_Iterable[_Union[UploadedFrame, _Mapping]]] = ..., preview: bool = ...) -> None: ...
+    locked: _containers.RepeatedCompositeFieldContainer[UploadedFrame]
+    def __init__(self, recipe: _Optional[_Union[_recipe_pb2.Recipe, _Mapping]] = ..., frames: _Optional[_Union[_recipe_pb2.FrameRange, _Mapping]] = ..., delivery: _Optional[_Union[Delivery, str]] = ..., uploads: _Optional[_Iterable[_Union[UploadedFrame, _Mapping]]] = ..., preview: bool = ..., locked: _Optional[_Iterable[_Union[UploadedFrame, _Mapping]]] = ...) -> None: ...
 
 class RenderResponse(_message.Message):
-    __slots__ = ("plan", "frame", "progress", "warning", "preview", "summary", "queue")
+    __slots__ = ("plan", "frame", "progress", "warning", "preview", "summary", "queue", "review")
     PLAN_FIELD_NUMBER: _ClassVar[int]
     FRAME_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
@@ -359,6 +374,7 @@ class RenderResponse(_message.Message):
     PREVIEW_FIELD_NUMBER: _ClassVar[int]
     SUMMARY_FIELD_NUMBER: _ClassVar[int]
     QUEUE_FIELD_NUMBER: _ClassVar[int]
+    REVIEW_FIELD_NUMBER: _ClassVar[int]
     plan: RenderPlan
     frame: FrameResult
     progress: Progress
@@ -366,7 +382,8 @@ class RenderResponse(_message.Message):
     preview: PreviewFile
     summary: RenderSummary
     queue: QueuePlace
-    def __init__(self, plan: _Optional[_Union[RenderPlan, _Mapping]] = ..., frame: _Optional[_Union[FrameResult, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., warning: _Optional[_Union[Warning, _Mapping]] = ..., preview: _Optional[_Union[PreviewFile, _Mapping]] = ..., summary: _Optional[_Union[RenderSummary, _Mapping]] = ..., queue: _Optional[_Union[QueuePlace, _Mapping]] = ...) -> None: ...
+    review: Review
+    def __init__(self, plan: _Optional[_Union[RenderPlan, _Mapping]] = ..., frame: _Optional[_Union[FrameResult, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., warning: _Optional[_Union[Warning, _Mapping]] = ..., preview: _Optional[_Union[PreviewFile, _Mapping]] = ..., summary: _Optional[_Union[RenderSummary, _Mapping]] = ..., queue: _Optional[_Union[QueuePlace, _Mapping]] = ..., review: _Optional[_Union[Review, _Mapping]] = ...) -> None: ...
 
 class QueuePlace(_message.Message):
     __slots__ = ("position", "running", "wait_seconds")
@@ -438,6 +455,26 @@ class Warning(_message.Message):
     frame: int
     def __init__(self, message: _Optional[str] = ..., frame: _Optional[int] = ...) -> None: ...
 
+class Review(_message.Message):
+    __slots__ = ("frames",)
+    FRAMES_FIELD_NUMBER: _ClassVar[int]
+    frames: _containers.RepeatedCompositeFieldContainer[FrameToReview]
+    def __init__(self, frames: _Optional[_Iterable[_Union[FrameToReview, _Mapping]]] = ...) -> None: ...
+
+class FrameToReview(_message.Message):
+    __slots__ = ("frame", "object_id", "reason", "weight", "message")
+    FRAME_FIELD_NUMBER: _ClassVar[int]
+    OBJECT_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    frame: int
+    object_id: int
+    reason: ReviewReason
+    weight: float
+    message: str
+    def __init__(self, frame: _Optional[int] = ..., object_id: _Optional[int] = ..., reason: _Optional[_Union[ReviewReason, str]] = ..., weight: _Optional[float] = ..., message: _Optional[str] = ...) -> None: ...
+
 class PreviewFile(_message.Message):
     __slots__ = ("kind", "handle", "name")
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -449,7 +486,7 @@ class PreviewFile(_message.Message):
     def __init__(self, kind: _Optional[str] = ..., handle: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
 
 class RenderSummary(_message.Message):
-    __slots__ = ("done", "kept", "skipped", "seconds", "stage_seconds", "problems")
+    __slots__ = ("done", "kept", "skipped", "seconds", "stage_seconds", "problems", "stage_made", "stage_cached")
     class StageSecondsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -457,19 +494,37 @@ class RenderSummary(_message.Message):
         key: str
         value: float
         def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    class StageMadeEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    class StageCachedEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
     DONE_FIELD_NUMBER: _ClassVar[int]
     KEPT_FIELD_NUMBER: _ClassVar[int]
     SKIPPED_FIELD_NUMBER: _ClassVar[int]
     SECONDS_FIELD_NUMBER: _ClassVar[int]
     STAGE_SECONDS_FIELD_NUMBER: _ClassVar[int]
     PROBLEMS_FIELD_NUMBER: _ClassVar[int]
+    STAGE_MADE_FIELD_NUMBER: _ClassVar[int]
+    STAGE_CACHED_FIELD_NUMBER: _ClassVar[int]
     done: int
     kept: int
     skipped: int
     seconds: float
     stage_seconds: _containers.ScalarMap[str, float]
     problems: _containers.RepeatedCompositeFieldContainer[_errors_pb2.ErrorDetail]
-    def __init__(self, done: _Optional[int] = ..., kept: _Optional[int] = ..., skipped: _Optional[int] = ..., seconds: _Optional[float] = ..., stage_seconds: _Optional[_Mapping[str, float]] = ..., problems: _Optional[_Iterable[_Union[_errors_pb2.ErrorDetail, _Mapping]]] = ...) -> None: ...
+    stage_made: _containers.ScalarMap[str, int]
+    stage_cached: _containers.ScalarMap[str, int]
+    def __init__(self, done: _Optional[int] = ..., kept: _Optional[int] = ..., skipped: _Optional[int] = ..., seconds: _Optional[float] = ..., stage_seconds: _Optional[_Mapping[str, float]] = ..., problems: _Optional[_Iterable[_Union[_errors_pb2.ErrorDetail, _Mapping]]] = ..., stage_made: _Optional[_Mapping[str, int]] = ..., stage_cached: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class Provenance(_message.Message):
     __slots__ = ("airoto_version", "engines", "working_width", "working_height", "colour", "threads", "choices")

@@ -144,8 +144,8 @@ def to_dict(recipe: Recipe) -> dict[str, Any]:
 
 
 def resolved(recipe: Recipe, base: Path | str) -> Recipe:
-    """A copy whose paths (plate, output, drawn masks, OCIO config) do not depend on where it
-    is read: relative ones are counted from `base`, the folder of the recipe's file.
+    """A copy whose paths (plate, output, drawn masks, locked frames, OCIO config) do not depend
+    on where it is read: relative ones are counted from `base`, the folder of the recipe's file.
 
     Raises:
         BadRequestError: a path is no pattern; validate the recipe first.
@@ -164,4 +164,7 @@ def resolved(recipe: Recipe, base: Path | str) -> Recipe:
         for prompt in item.prompts:
             if prompt.mask.path:
                 prompt.mask.path = str(folder / prompt.mask.path)
+    for lock in made.locked:
+        if lock.path:
+            lock.path = str(folder / lock.path)
     return made

@@ -2,8 +2,8 @@
 
 The canonical form is JSON of our own: keys sorted, no spaces, every field written out, absent
 messages without a default as null, doubles as Python's repr with -0 as 0, text in Unicode's
-NFC, bytes as base64. Objects stand in the order of their ids and prompts in that of their
-frames, because results do not depend on these; the order of points is kept.
+NFC, bytes as base64. Objects stand in the order of their ids, prompts and locked frames in that
+of their frames, because results do not depend on these; the order of points is kept.
 
 Left out is what results do not depend on: `name`, `objects[].colour`, `processing.threads`
 and `output.overwrite`; and `detect` where it says nothing, which recipes older than it cannot
@@ -107,6 +107,7 @@ def canonical(recipe: Recipe) -> bytes:
     """The canonical form, UTF-8; the same for every way to write the same recipe."""
     full = with_defaults(recipe)
     full.objects.sort(key=lambda item: item.id)
+    full.locked.sort(key=lambda lock: lock.frame)
     for item in full.objects:
         item.prompts.sort(key=lambda prompt: prompt.frame)
     return json.dumps(

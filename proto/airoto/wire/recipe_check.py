@@ -10,7 +10,7 @@ from airoto.sequence import Pattern
 from airoto.wire.messages import DrawnMaskKind, Matte, Output, Plate, Recipe
 from airoto.wire.recipe_detect import check_detect
 from airoto.wire.recipe_fields import Findings, RecipeLimits, check_fields
-from airoto.wire.recipe_objects import Region, check_objects
+from airoto.wire.recipe_objects import Region, check_locked, check_objects
 from airoto.wire.violations import refuse, shown
 
 # The version of the format that this code reads and writes.
@@ -59,6 +59,7 @@ _FIELDS = {
     "matte": Parts.MATTE,
     "processing": Parts.PROCESSING,
     "output": Parts.OUTPUT,
+    "locked": Parts.TRACK,
 }
 
 
@@ -86,6 +87,8 @@ def check(
     if Parts.DETECT in parts:
         _check_engine(findings, "detect.engine", recipe.detect.engine, may_be_none=False)
         check_detect(findings, recipe.detect, region, wanted=Parts.OBJECTS not in parts)
+    if Parts.TRACK in parts:
+        check_locked(findings, recipe, region)
     if Parts.SEGMENT in parts:
         _check_engine(findings, "segment.engine", recipe.segment.engine, may_be_none=False)
     if Parts.TRACK in parts:

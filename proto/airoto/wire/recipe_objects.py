@@ -20,6 +20,7 @@ from airoto.wire.violations import shown
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
+_SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 _MAX_GROUP = 64
 _MAX_CANDIDATE = 3
 
@@ -67,7 +68,7 @@ def check_objects(findings: Findings, recipe: Recipe, region: Region, *, to_trac
 
     Args:
         to_track: every object needs a prompt, as it has to be found on other frames, unless
-            it is the subject that the matter finds.
+            it is the subject that the matter finds, or a frame is locked.
     """
     count = len(recipe.objects)
     fewest = 0 if recipe.detect.text else 1
@@ -96,8 +97,30 @@ def check_objects(findings: Findings, recipe: Recipe, region: Region, *, to_trac
                 "a name of its own, whatever the case",
             )
         _check_object(findings, path, item, region)
-        if to_track and not item.prompts:
+        # An approved frame says where its objects are.
+        if to_track and not item.prompts and not recipe.locked:
             _check_subject(findings, path, recipe)
+
+
+def check_locked(findings: Findings, recipe: Recipe, region: Region) -> None:
+    """Approved frames: each once, inside the plate."""
+    frames: dict[int, int] = {}
+    for index, lock in enumerate(recipe.locked):
+        place = f"locked[{index}]"
+        if frames.setdefault(lock.frame, index) != index:
+            findings.wrong(
+                f"{place}.frame",
+                f"{lock.frame}, as locked[{frames[lock.frame]}]",
+                "each frame once",
+            )
+        if region.has_frames and not region.first <= lock.frame <= region.last:
+            findings.wrong(
+                f"{place}.frame",
+                str(lock.frame),
+                f"the plate's frames ({region.first} to {region.last})",
+            )
+        if lock.sha256 and not _SHA256.fullmatch(lock.sha256):
+            findings.wrong(f"{place}.sha256", shown(lock.sha256), "sha256: and 64 hex digits")
 
 
 def _check_subject(findings: Findings, path: str, recipe: Recipe) -> None:

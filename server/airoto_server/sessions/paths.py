@@ -51,5 +51,7 @@ def _paths(recipe: pb.Recipe, uploaded: bool, written: bool) -> Iterator[tuple[s
     for i, roto_object in enumerate(recipe.objects):
         for j, prompt in enumerate(roto_object.prompts):
             yield f"objects[{i}].prompts[{j}].mask.path", prompt.mask.path
+    for i, lock in enumerate(recipe.locked):
+        yield f"locked[{i}].path", lock.path
     if written:
         yield "output.path", recipe.output.path
