@@ -20,10 +20,11 @@ from airoto.errors import (
 from airoto.wire.channel import Target, connect
 from airoto.wire.chunks import Collector, chunks_of_bytes, chunks_of_file
 from airoto.wire.jsonform import from_dict, to_dict
-from airoto.wire.messages import Chunk, DownloadRequest, EncodedFile, RawPlane, UploadRequest
+from airoto.wire.messages import Chunk, DownloadRequest, EncodedFile, RawPlane
 from airoto.wire.methods import METHODS, Method
+from airoto.wire.parts import Part
 from airoto.wire.status import from_rpc_error
-from airoto_client.files import atomic_file, read_error, sha256_of
+from airoto_client.files import atomic_file, read_error
 from airoto_client.link import (
     CALL_TIMEOUT,
     ENCODINGS,
@@ -127,10 +128,7 @@ class GrpcLink:
         content: EncodedFile | RawPlane = EncodedFile(name=name or source.name)
         if plane is not None:
             content = from_dict(RawPlane, plane)
-        digest = sha256_of(source)
-        return self._upload(
-            chunks_of_file(source, content=content, sha256=digest), source, on_progress, cancel
-        )
+        return self._upload(chunks_of_file(source, content=content), source, on_progress, cancel)
 
     def upload_plane(
         self,
@@ -163,8 +161,8 @@ class GrpcLink:
             with _cancelled_when_left(answers, cancel), atomic_file(target) as file:
                 collector = Collector(file, max_bytes=_NO_LIMIT)
                 try:
-                    for answer in answers:
-                        collector.add(answer.chunk)
+                    for part in answers:
+                        collector.add(part)
                     collector.finish()
                 except BadRequestError as exc:
                     raise InternalError(
@@ -184,13 +182,13 @@ class GrpcLink:
 
     def _upload(
         self,
-        chunks: Iterable[Chunk],
+        parts: Iterable[Part],
         source: Path | None,
         on_progress: OnProgress | None,
         cancel: Cancel | None,
     ) -> Message:
         failed: list[Exception] = []
-        requests = _requests(chunks, on_progress, failed)
+        requests = _requests(parts, on_progress, failed)
         with self._translated():
             future = self._begin("Upload").future(requests, timeout=TRANSFER_TIMEOUT)
             with _cancelled_when_left(future, cancel):
@@ -255,16 +253,17 @@ def _cancelled_when_left(call: Any, cancel: Cancel | None) -> Iterator[None]:
 
 
 def _requests(
-    chunks: Iterable[Chunk], on_progress: OnProgress | None, failed: list[Exception]
-) -> Iterator[UploadRequest]:
-    """Chunks as requests, for gRPC's thread; what goes wrong there is put into `failed`."""
+    parts: Iterable[Part], on_progress: OnProgress | None, failed: list[Exception]
+) -> Iterator[Part]:
+    """The parts, for gRPC's thread; what goes wrong there is put into `failed`."""
     sent = total = 0
     try:
-        for chunk in chunks:
-            if chunk.HasField("header"):
-                total = chunk.header.size
-            yield UploadRequest(chunk=chunk)
-            sent += len(chunk.data)
+        for part in parts:
+            yield part
+            if not isinstance(part, Chunk):
+                sent += len(part)
+            elif part.HasField("header"):
+                total = part.header.size
             if on_progress is not None:
                 on_progress(sent, total)
     except (OSError, AIRotoError) as exc:

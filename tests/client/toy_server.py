@@ -99,8 +99,8 @@ class Toy:
         sink = io.BytesIO()
         collector = Collector(sink, max_bytes=50_000_000)
         try:
-            async for request in requests:
-                collector.add(request.chunk)
+            async for part in requests:
+                collector.add(part)
             header = collector.finish()
         except AIRotoError as exc:
             await _abort(context, exc)
@@ -114,12 +114,11 @@ class Toy:
             await _abort(context, HandleUnknownError(f"there is nothing behind {request.handle!r}"))
         data, content = self._kept[request.handle]
         if getattr(content, "name", "") == "cut.png":
-            chunk = next(iter(chunks_of_bytes(content, data)))
-            yield pb.DownloadResponse(chunk=chunk)
+            yield next(iter(chunks_of_bytes(content, data)))
             return
         wrong = "0" * 64 if getattr(content, "name", "") == "wrong.png" else ""
-        for chunk in chunks_of_bytes(content, data, sha256=wrong):
-            yield pb.DownloadResponse(chunk=chunk)
+        for part in chunks_of_bytes(content, data, sha256=wrong):
+            yield part
         if request.release:
             del self._kept[request.handle]
 

@@ -17,6 +17,7 @@ from airoto.errors import BadRequestError, TooLargeError
 from airoto.wire.channel import CHUNK_BYTES
 from airoto.wire.chunks import Collector, check_header, chunks_of_bytes, chunks_of_file
 from airoto.wire.messages import Chunk, EncodedFile, PixelType, PlaneHeader, RawPlane
+from airoto.wire.parts import Part
 
 FILE = EncodedFile(name="plate.1001.exr")
 
@@ -30,7 +31,7 @@ def header(data: bytes, **changes: Any) -> Chunk:
     return Chunk(header=PlaneHeader(**fields))
 
 
-def collect(parts: list[Chunk], max_bytes: int = 1 << 30) -> bytes:
+def collect(parts: list[Part], max_bytes: int = 1 << 30) -> bytes:
     sink = io.BytesIO()
     collector = Collector(sink, max_bytes=max_bytes)
     for part in parts:
@@ -91,9 +92,11 @@ def test_bytes_and_files_of_any_size_arrive_in_parts_of_a_mebibyte(
     path = tmp_path / "plate.1001.exr"
     path.write_bytes(data)
     for parts in (list(chunks_of_bytes(FILE, data)), list(chunks_of_file(path))):
-        assert parts[0].header == header(data).header
-        assert len(parts) == 1 + -(-size // CHUNK_BYTES)
-        assert all(len(part.data) <= CHUNK_BYTES for part in parts)
+        first, *pieces, last = parts
+        assert first.header == header(data, sha256="").header
+        assert last.sha256 == digest(data)
+        assert len(pieces) == -(-size // CHUNK_BYTES)
+        assert all(len(piece) <= CHUNK_BYTES for piece in pieces)
         assert collect(parts) == data
 
 
@@ -131,12 +134,17 @@ def test_a_file_that_changes_its_length_meanwhile_is_refused(change: bytes, tmp_
         ([], "before its header"),
         ([Chunk(data=b"a")], "data before its header"),
         ([header(b"a"), header(b"a")], "second header"),
-        ([header(b"a"), Chunk()], "neither"),
+        ([header(b"a"), Chunk()], "empty part"),
+        ([header(b"a"), Chunk(sha256=digest(b"a"))], "second sha256"),
+        ([header(b"a", sha256=""), Chunk(data=b"a")], "ended before its sha256"),
+        ([header(b"a", sha256=""), Chunk(sha256=digest(b"a")), b"a"], "data after its sha256"),
+        ([header(b"a", sha256=""), b"a", Chunk(sha256=digest(b"b"))], "announced was"),
+        ([header(b"a", sha256=""), b"a", Chunk(sha256="ab")], "64 lower-case"),
         ([header(b"a"), Chunk(data=b"")], "0 bytes"),
         ([header(b"a" * (CHUNK_BYTES + 1)), Chunk(data=b"a" * (CHUNK_BYTES + 1))], "allowed: 1 to"),
     ],
 )
-def test_parts_out_of_order_are_refused(parts: list[Chunk], message: str) -> None:
+def test_parts_out_of_order_are_refused(parts: list[Part], message: str) -> None:
     with pytest.raises(BadRequestError, match=message):
         collect(parts)
 
@@ -147,7 +155,7 @@ def test_too_much_is_refused_at_its_header() -> None:
         collector.add(header(b"a" * 100))
 
 
-@pytest.mark.parametrize("sha256", ["", "0" * 63, "g" * 64, "A" * 64, digest(b"") + "\n"])
+@pytest.mark.parametrize("sha256", ["0" * 63, "g" * 64, "A" * 64, digest(b"") + "\n"])
 def test_what_is_no_sha256_is_refused(sha256: str) -> None:
     with pytest.raises(BadRequestError, match="64 lower-case"):
         check_header(header(b"", sha256=sha256).header, max_bytes=10)

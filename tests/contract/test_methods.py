@@ -15,7 +15,6 @@ from airoto.wire import chunks, methods
 from airoto.wire.channel import connect, parse_target
 from airoto.wire.messages import (
     DownloadRequest,
-    DownloadResponse,
     EncodedFile,
     FrameResult,
     GetServerInfoRequest,
@@ -23,9 +22,9 @@ from airoto.wire.messages import (
     ProvePathRequest,
     RenderRequest,
     RenderResponse,
-    UploadRequest,
     UploadResponse,
 )
+from airoto.wire.parts import Part
 
 
 class Memory:
@@ -37,21 +36,19 @@ class Memory:
     async def GetServerInfo(self, request: GetServerInfoRequest, context: Any) -> Any:
         return GetServerInfoResponse(version="0.1.0")
 
-    async def Upload(self, requests: AsyncIterator[UploadRequest], context: Any) -> UploadResponse:
+    async def Upload(self, requests: AsyncIterator[Part], context: Any) -> UploadResponse:
         sink = io.BytesIO()
         collector = chunks.Collector(sink, max_bytes=1 << 24)
-        async for request in requests:
-            collector.add(request.chunk)
+        async for part in requests:
+            collector.add(part)
         header = collector.finish()
         self.kept[header.sha256] = sink.getvalue()
         return UploadResponse(handle=header.sha256, sha256=header.sha256, size=header.size)
 
-    async def Download(
-        self, request: DownloadRequest, context: Any
-    ) -> AsyncIterator[DownloadResponse]:
+    async def Download(self, request: DownloadRequest, context: Any) -> AsyncIterator[Part]:
         data = self.kept[request.handle]
-        for chunk in chunks.chunks_of_bytes(EncodedFile(name="a.exr"), data):
-            yield DownloadResponse(chunk=chunk)
+        for part in chunks.chunks_of_bytes(EncodedFile(name="a.exr"), data):
+            yield part
 
     async def Render(self, request: RenderRequest, context: Any) -> AsyncIterator[RenderResponse]:
         for frame in range(request.frames.first, request.frames.last + 1):
@@ -106,9 +103,8 @@ def test_an_implementation_that_lacks_a_call_is_refused() -> None:
 def test_calls_of_every_shape_work_over_a_unix_socket(serve: Any) -> None:
     data = bytes(range(256)) * 12000
 
-    def upload() -> Iterator[UploadRequest]:
-        for chunk in chunks.chunks_of_bytes(EncodedFile(name="plate.1001.exr"), data):
-            yield UploadRequest(chunk=chunk)
+    def upload() -> Iterator[Part]:
+        yield from chunks.chunks_of_bytes(EncodedFile(name="plate.1001.exr"), data)
 
     with connect(serve(Memory())) as channel:
         info = methods.METHODS["GetServerInfo"].bind(channel)(GetServerInfoRequest(), timeout=20)
@@ -119,8 +115,8 @@ def test_calls_of_every_shape_work_over_a_unix_socket(serve: Any) -> None:
         sink = io.BytesIO()
         collector = chunks.Collector(sink, max_bytes=len(data))
         download = methods.METHODS["Download"].bind(channel)
-        for response in download(DownloadRequest(handle=kept.handle), timeout=20):
-            collector.add(response.chunk)
+        for part in download(DownloadRequest(handle=kept.handle), timeout=20):
+            collector.add(part)
         assert collector.finish().encoded.name == "a.exr"
         assert sink.getvalue() == data
         request = RenderRequest()

@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x61iroto/v1/plane.proto\x12\tairoto.v1\"\xc0\x01\n\x08RawPlane\x12\r\n\x05width\x18\x01 \x01(\x05\x12\x0e\n\x06height\x18\x02 \x01(\x05\x12\x10\n\x08\x63hannels\x18\x03 \x01(\x05\x12(\n\npixel_type\x18\x04 \x01(\x0e\x32\x14.airoto.v1.PixelType\x12\t\n\x01x\x18\x05 \x01(\x05\x12\t\n\x01y\x18\x06 \x01(\x05\x12\x15\n\rdisplay_width\x18\x07 \x01(\x05\x12\x16\n\x0e\x64isplay_height\x18\x08 \x01(\x05\x12\x14\n\x0cpixel_aspect\x18\t \x01(\x01\"\x1b\n\x0b\x45ncodedFile\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x85\x01\n\x0bPlaneHeader\x12)\n\x07\x65ncoded\x18\x01 \x01(\x0b\x32\x16.airoto.v1.EncodedFileH\x00\x12\"\n\x03raw\x18\x02 \x01(\x0b\x32\x13.airoto.v1.RawPlaneH\x00\x12\x0c\n\x04size\x18\x03 \x01(\x04\x12\x0e\n\x06sha256\x18\x04 \x01(\tB\t\n\x07\x63ontent\"I\n\x05\x43hunk\x12(\n\x06header\x18\x01 \x01(\x0b\x32\x16.airoto.v1.PlaneHeaderH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part*R\n\tPixelType\x12\x1a\n\x16PIXEL_TYPE_UNSPECIFIED\x10\x00\x12\x13\n\x0fPIXEL_TYPE_HALF\x10\x01\x12\x14\n\x10PIXEL_TYPE_FLOAT\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x61iroto/v1/plane.proto\x12\tairoto.v1\"\xc0\x01\n\x08RawPlane\x12\r\n\x05width\x18\x01 \x01(\x05\x12\x0e\n\x06height\x18\x02 \x01(\x05\x12\x10\n\x08\x63hannels\x18\x03 \x01(\x05\x12(\n\npixel_type\x18\x04 \x01(\x0e\x32\x14.airoto.v1.PixelType\x12\t\n\x01x\x18\x05 \x01(\x05\x12\t\n\x01y\x18\x06 \x01(\x05\x12\x15\n\rdisplay_width\x18\x07 \x01(\x05\x12\x16\n\x0e\x64isplay_height\x18\x08 \x01(\x05\x12\x14\n\x0cpixel_aspect\x18\t \x01(\x01\"\x1b\n\x0b\x45ncodedFile\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x85\x01\n\x0bPlaneHeader\x12)\n\x07\x65ncoded\x18\x01 \x01(\x0b\x32\x16.airoto.v1.EncodedFileH\x00\x12\"\n\x03raw\x18\x02 \x01(\x0b\x32\x13.airoto.v1.RawPlaneH\x00\x12\x0c\n\x04size\x18\x03 \x01(\x04\x12\x0e\n\x06sha256\x18\x04 \x01(\tB\t\n\x07\x63ontent\"[\n\x05\x43hunk\x12(\n\x06header\x18\x01 \x01(\x0b\x32\x16.airoto.v1.PlaneHeaderH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x12\x10\n\x06sha256\x18\x03 \x01(\tH\x00\x42\x06\n\x04part*R\n\tPixelType\x12\x1a\n\x16PIXEL_TYPE_UNSPECIFIED\x10\x00\x12\x13\n\x0fPIXEL_TYPE_HALF\x10\x01\x12\x14\n\x10PIXEL_TYPE_FLOAT\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'airoto.v1.plane_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PIXELTYPE']._serialized_start=471
-  _globals['_PIXELTYPE']._serialized_end=553
+  _globals['_PIXELTYPE']._serialized_start=489
+  _globals['_PIXELTYPE']._serialized_end=571
   _globals['_RAWPLANE']._serialized_start=37
   _globals['_RAWPLANE']._serialized_end=229
   _globals['_ENCODEDFILE']._serialized_start=231
@@ -40,5 +40,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PLANEHEADER']._serialized_start=261
   _globals['_PLANEHEADER']._serialized_end=394
   _globals['_CHUNK']._serialized_start=396
-  _globals['_CHUNK']._serialized_end=469
+  _globals['_CHUNK']._serialized_end=487
 # @@protoc_insertion_point(module_scope)

@@ -56,9 +56,11 @@ class PlaneHeader(_message.Message):
     def __init__(self, encoded: _Optional[_Union[EncodedFile, _Mapping]] = ..., raw: _Optional[_Union[RawPlane, _Mapping]] = ..., size: _Optional[int] = ..., sha256: _Optional[str] = ...) -> None: ...
 
 class Chunk(_message.Message):
-    __slots__ = ("header", "data")
+    __slots__ = ("header", "data", "sha256")
     HEADER_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
     header: PlaneHeader
     data: bytes
-    def __init__(self, header: _Optional[_Union[PlaneHeader, _Mapping]] = ..., data: _Optional[bytes] = ...) -> None: ...
+    sha256: str
+    def __init__(self, header: _Optional[_Union[PlaneHeader, _Mapping]] = ..., data: _Optional[bytes] = ..., sha256: _Optional[str] = ...) -> None: ...

@@ -11,6 +11,8 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 
 from airoto.v1 import service_pb2
+from airoto.wire.messages import DownloadResponse, UploadRequest
+from airoto.wire.parts import from_wire, to_wire
 
 _SERVICE = service_pb2.DESCRIPTOR.services_by_name["AIRotoService"]
 
@@ -46,13 +48,14 @@ class Method:
         """The callable for this method on `channel`, as gRPC makes it.
 
         It takes a request (an iterable of requests where the client streams) and
-        `timeout=` in seconds, and gives a response or an iterator of them.
+        `timeout=` in seconds, and gives a response or an iterator of them. What `Upload`
+        takes and `Download` gives are `airoto.wire.parts`.
         """
         factory = getattr(channel, self._arity)
         return factory(
             self.path,
-            request_serializer=self.request.SerializeToString,
-            response_deserializer=self.response.FromString,
+            request_serializer=_writer(self.request),
+            response_deserializer=_reader(self.response),
         )
 
     def handler(self, behaviour: Any) -> grpc.RpcMethodHandler[Any, Any]:
@@ -60,8 +63,8 @@ class Method:
         factory = getattr(grpc, f"{self._arity}_rpc_method_handler")
         made: grpc.RpcMethodHandler[Any, Any] = factory(
             behaviour,
-            request_deserializer=self.request.FromString,
-            response_serializer=self.response.SerializeToString,
+            request_deserializer=_reader(self.request),
+            response_serializer=_writer(self.response),
         )
         return made
 
@@ -69,6 +72,18 @@ class Method:
     def _arity(self) -> str:
         many = {False: "unary", True: "stream"}
         return f"{many[self.client_streaming]}_{many[self.server_streaming]}"
+
+
+# Messages of one chunk, which travel as `airoto.wire.parts`.
+_OF_PARTS: tuple[type[Message], ...] = (UploadRequest, DownloadResponse)
+
+
+def _writer(message: type[Message]) -> Any:
+    return to_wire if message in _OF_PARTS else message.SerializeToString
+
+
+def _reader(message: type[Message]) -> Any:
+    return from_wire if message in _OF_PARTS else message.FromString
 
 
 def _method(descriptor: MethodDescriptor) -> Method:

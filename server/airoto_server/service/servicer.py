@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from functools import partial
 
 from airoto.wire import messages as pb
+from airoto.wire.parts import Part
 from airoto_server.service.calls import Calls, Context
 from airoto_server.service.convert import (
     detect_response,
@@ -66,19 +67,15 @@ class Servicer:
             ),
         )
 
-    async def Upload(
-        self, requests: AsyncIterator[pb.UploadRequest], context: Context
-    ) -> pb.UploadResponse:
+    async def Upload(self, parts: AsyncIterator[Part], context: Context) -> pb.UploadResponse:
         workshop = self._workshop
-        return await receive(requests, context, workshop.spool, workshop.settings.max_upload_bytes)
+        return await receive(parts, context, workshop.spool, workshop.settings.max_upload_bytes)
 
-    async def Download(
-        self, request: pb.DownloadRequest, context: Context
-    ) -> AsyncIterator[pb.DownloadResponse]:
-        async for response in self._calls.streamed(
+    async def Download(self, request: pb.DownloadRequest, context: Context) -> AsyncIterator[Part]:
+        async for part in self._calls.streamed(
             context, partial(download, self._workshop.spool, request)
         ):
-            yield response
+            yield part
 
     async def Detect(self, request: pb.DetectRequest, context: Context) -> pb.DetectResponse:
         return await self._calls.unary(

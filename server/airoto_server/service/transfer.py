@@ -13,13 +13,14 @@ from airoto.errors import AIRotoError, BadRequestError, TooLargeError
 from airoto.wire import messages as pb
 from airoto.wire.channel import CHUNK_BYTES
 from airoto.wire.chunks import chunks_of_bytes, chunks_of_file
+from airoto.wire.parts import Part
 from airoto_server.scheduler.cancel import Cancel
 from airoto_server.service.calls import Context, abort
 from airoto_server.sessions.encode import encoded_plane
 from airoto_server.transport.roots import Roots
 from airoto_server.transport.spool import Spool
 
-# Chunks of an upload that may wait to be hashed and written.
+# Chunks of an upload that may wait to be written.
 _AHEAD = 8
 
 
@@ -44,7 +45,7 @@ def prove_path(request: pb.ProvePathRequest, roots: Roots) -> pb.ProvePathRespon
 
 
 async def receive(
-    requests: AsyncIterator[pb.UploadRequest],
+    parts: AsyncIterator[Part],
     context: Context,
     spool: Spool,
     max_bytes: int,
@@ -52,12 +53,12 @@ async def receive(
     """Take an upload into the spool; nothing of a broken one stays."""
     try:
         with spool.receive(max_bytes=max_bytes) as receiver:
-            # One thread hashes and writes while the next chunks arrive.
+            # One thread writes while the next chunks arrive.
             waiting: deque[Awaitable[None]] = deque()
             with ThreadPoolExecutor(1, thread_name_prefix="airoto-upload") as worker:
                 loop = asyncio.get_running_loop()
-                async for request in requests:
-                    waiting.append(loop.run_in_executor(worker, receiver.add, request.chunk))
+                async for part in parts:
+                    waiting.append(loop.run_in_executor(worker, receiver.add, part))
                     if len(waiting) > _AHEAD:
                         await waiting.popleft()
                 while waiting:
@@ -73,7 +74,7 @@ def download(
     spool: Spool,
     request: pb.DownloadRequest,
     cancel: Cancel,
-    emit: Callable[[pb.DownloadResponse], None],
+    emit: Callable[[Part], None],
 ) -> None:
     """Send what is behind a handle, encoded as asked for.
 
@@ -84,7 +85,7 @@ def download(
     item = spool.open(request.handle)
     wish = request.encoding
     if wish in (pb.Encoding.ENCODING_UNSPECIFIED, pb.Encoding.ENCODING_RAW):
-        chunks = chunks_of_file(item.path, content=item.content, sha256=item.sha256)
+        parts = chunks_of_file(item.path, content=item.content, sha256=item.sha256)
     elif item.plane is None:
         raise BadRequestError(
             f"{item.name} is a file and is sent as it is",
@@ -92,9 +93,9 @@ def download(
         )
     else:
         name, data = encoded_plane(item, "exr" if wish == pb.Encoding.ENCODING_EXR else "png")
-        chunks = chunks_of_bytes(pb.EncodedFile(name=name), data)
-    for chunk in chunks:
+        parts = chunks_of_bytes(pb.EncodedFile(name=name), data)
+    for part in parts:
         cancel.check()
-        emit(pb.DownloadResponse(chunk=chunk))
+        emit(part)
     if request.release:
         spool.release(request.handle)

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from airoto.errors import HandleUnknownError, OutOfSpaceError, TooLargeError
 from airoto.wire import messages as pb
 from airoto.wire.chunks import Collector
+from airoto.wire.parts import Part
 from airoto_server.ops.geometry import Window
 
 Array = npt.NDArray[np.float16] | npt.NDArray[np.float32]
@@ -289,15 +290,15 @@ class Receiver:
         self._file = path.open("xb")
         self._collector = Collector(self._file, max_bytes=max_bytes)
 
-    def add(self, chunk: pb.Chunk) -> None:
-        """Take the next chunk.
+    def add(self, part: Part) -> None:
+        """Take the next part of the stream.
 
         Raises:
             BadRequestError, TooLargeError: it does not belong here; no room in the spool.
             OutOfSpaceError: the disk is full.
         """
         with writing(self._path.parent):
-            self._collector.add(chunk)
+            self._collector.add(part)
             header = self._collector.header
             if header is not None and not self._reserved:
                 self._spool.reserve(header.size)
