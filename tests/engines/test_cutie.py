@@ -188,7 +188,7 @@ def test_long_term_memory_bounds_a_long_shot() -> None:
     # As released this bound is 10,000 places, which a test would be long in filling.
     config.long_term.max_num_tokens, config.long_term.buffer_tokens = 700, 200
     config.mem_every = 2
-    run = CutiePass(engine.network, config, Placement(), [1])
+    run = CutiePass(engine, config, Placement(), [1])
     sizes = []
     for each in range(110):
         picture = neural.picture(*SIZE, shift=each)

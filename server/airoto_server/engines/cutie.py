@@ -21,6 +21,7 @@ from airoto_server.engines.cutie_pass import CutiePass
 from airoto_server.engines.registry import EngineSpec, LoadOptions, Role
 from airoto_server.engines.roles import EngineFacts
 from airoto_server.engines.torch_checkpoint import read_state, require_match, weights_file
+from airoto_server.engines.torch_engine import TorchEngine
 from airoto_server.engines.torch_support import (
     Placement,
     building,
@@ -55,28 +56,18 @@ SMALL = CutieSize("cutie-small", ("base", "small"))
 BASE = CutieSize("cutie-base", ("base",))
 
 
-class CutieTracker:
+class CutieTracker(TorchEngine):
     """A tracker with Cutie's network; masks are probabilities that compete for pixels."""
 
     def __init__(
         self, facts: EngineFacts, network: CUTIE, config: DictConfig, place: Placement
     ) -> None:
-        self.facts = facts
-        self.network = network
+        super().__init__(facts, network, place)
         self._config = config
-        self._place = place
-
-    def device(self) -> str:
-        """Where it runs."""
-        return self._place.device
-
-    def precision(self) -> str:
-        """What it computes in."""
-        return self._place.precision
 
     def begin(self, object_ids: Sequence[int], *, seed: int) -> CutiePass:
         """A new pass; no random numbers are drawn."""
-        return CutiePass(self.network, self._config, self._place, object_ids)
+        return CutiePass(self, self._config, self._place, object_ids)
 
 
 def configuration(size: CutieSize) -> DictConfig:

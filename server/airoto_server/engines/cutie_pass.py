@@ -14,16 +14,20 @@ which grows with their number alone. Three things are done around it:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from airoto_server.engines.roles import Mask, Picture, Tracked
+from airoto_server.engines.torch_engine import TorchEngine
 from airoto_server.engines.torch_support import (
     Placement,
     forward_pass,
     mask_tensor,
+    move_tensors,
     picture_tensor,
     resize,
     tensor_bytes,
@@ -34,7 +38,6 @@ from airoto_server.engines.track_inputs import TrackInputs
 if TYPE_CHECKING:
     import torch
     from cutie.inference.inference_core import InferenceCore
-    from cutie.model.cutie import CUTIE
     from omegaconf import DictConfig
 
 # Limits of the short side in pixels. Below the lower one a frame has fewer places in memory
@@ -55,19 +58,23 @@ class CutiePass:
     """A `TrackRun` over Cutie."""
 
     def __init__(
-        self, network: CUTIE, config: DictConfig, place: Placement, object_ids: Sequence[int]
+        self, engine: TorchEngine, config: DictConfig, place: Placement, object_ids: Sequence[int]
     ) -> None:
         from cutie.inference.inference_core import InferenceCore
 
+        self._engine = engine
         self._place = place
         self._inputs = TrackInputs(object_ids)
-        self._core: InferenceCore = InferenceCore(network, config)
+        self._core: InferenceCore = InferenceCore(None, config)
 
     def condition(self, frame: int, picture: Picture, masks: Mapping[int, Mask]) -> None:
         """Learn a keyframe that is elsewhere in the shot; it is remembered to the end."""
-        self._inputs.check(frame, picture, masks)
-        if not masks:
-            return
+        with self._attempt():
+            self._inputs.check(frame, picture, masks)
+            if masks:
+                self._condition(picture, masks)
+
+    def _condition(self, picture: Picture, masks: Mapping[int, Mask]) -> None:
         core, memory = self._core, self._core.memory
         sensory, last_mask = dict(memory.sensory), core.last_mask
         times = core.curr_ti, core.last_mem_ti
@@ -91,7 +98,10 @@ class CutiePass:
             EngineError: an object that was not announced, a mask or picture of another
                 size, or a frame against the pass's direction.
         """
-        given = dict(masks or {})
+        with self._attempt():
+            return self._step(frame, picture, dict(masks or {}))
+
+    def _step(self, frame: int, picture: Picture, given: Mapping[int, Mask]) -> dict[int, Tracked]:
         self._inputs.step(frame, picture, given)
         if not given and not self._objects():
             return {}
@@ -113,17 +123,49 @@ class CutiePass:
 
     def memory_bytes(self) -> int:
         """Memory of all that is remembered, in bytes."""
+        return tensor_bytes(self._remembered(), [self._core.last_mask])
+
+    def resume(self, engine: TorchEngine) -> None:
+        """Go on with another instance of the same engine; the first was unloaded."""
+        self._engine = engine
+
+    def to_device(self, device: str) -> None:
+        """Move what is remembered, to host memory (`cpu`) and back before the next frame."""
+        move_tensors(self._remembered(), device)
+        if self._core.last_mask is not None:
+            self._core.last_mask = self._core.last_mask.to(device)
+
+    def close(self) -> None:
+        """Forget everything."""
+        from cutie.inference.object_manager import ObjectManager
+
+        self._core.object_manager = ObjectManager()
+        self._core.clear_memory()
+        self._core.last_mask = None
+
+    def _remembered(self) -> list[dict[Any, Any]]:
+        """The dictionaries in which the package keeps its memories, live."""
         memory = self._core.memory
         stores = [vars(memory.work_mem)]
         if memory.use_long_term:
             stores.append(vars(memory.long_mem))
-        return tensor_bytes(stores, memory.sensory, memory.obj_v, [self._core.last_mask])
+        return [*stores, memory.sensory, memory.obj_v]
 
-    def close(self) -> None:
-        """Forget everything."""
-        self._core.delete_objects(self._objects())
-        self._core.clear_memory()
-        self._core.last_mask = None
+    @contextmanager
+    def _attempt(self) -> Iterator[None]:
+        """Around a step: with the network lent to the core, and undone where it fails."""
+        core = self._core
+        before = _saved(core)
+        core.network = core.image_feature_store.network = self._engine.model
+        try:
+            with self._inputs.undone_on_error():
+                yield
+        except BaseException:
+            _restore(core, before)
+            raise
+        finally:
+            # A pass between two steps keeps no engine alive that has to leave the device.
+            core.network = core.image_feature_store.network = None
 
     def _objects(self) -> list[int]:
         """Ids of the objects begun, in the order of the network's planes."""
@@ -182,6 +224,50 @@ class CutiePass:
         core.memory.initialize_sensory_if_needed(
             image.new_zeros(1, 1, height // _STRIDE, width // _STRIDE), objects
         )
+
+
+# What the package changes in place; everything else it replaces.
+_COUNTED = ("use_cnt", "life_cnt", "obj_v")
+
+
+def _saved(core: InferenceCore) -> dict[str, Any]:
+    """What a step changes, so that one that fails can be undone; nearly all of it by reference."""
+    memory = core.memory
+    stores = {"work_mem": memory.work_mem}
+    if memory.use_long_term:
+        stores["long_mem"] = memory.long_mem
+    return {
+        "core": (core.curr_ti, core.last_mem_ti, core.last_mask),
+        "objects": copy.deepcopy(core.object_manager),
+        "memory": {name: _held(name, value) for name, value in vars(memory).items()},
+        "stores": {
+            store: {name: _held(name, value) for name, value in vars(held).items()}
+            for store, held in stores.items()
+        },
+    }
+
+
+def _held(name: str, value: Any) -> Any:
+    """A value that later changes in place do not reach."""
+    if not isinstance(value, dict):
+        return value
+    kept = copy.copy(value)
+    for key, each in kept.items():
+        if name in _COUNTED:
+            kept[key] = each.clone()
+        elif isinstance(each, list):
+            kept[key] = list(each)
+    return kept
+
+
+def _restore(core: InferenceCore, before: dict[str, Any]) -> None:
+    core.curr_ti, core.last_mem_ti, core.last_mask = before["core"]
+    core.object_manager = before["objects"]
+    vars(core.memory).update(before["memory"])
+    core.memory.object_manager = before["objects"]
+    for store, values in before["stores"].items():
+        vars(getattr(core.memory, store)).update(values)
+    core.image_feature_store._store.clear()
 
 
 def _confidence(mask: Mask) -> float:

@@ -207,6 +207,19 @@ class Tracker(Engine, Protocol):
         ...
 
 
+@runtime_checkable
+class MovableRun(Protocol):
+    """A `TrackRun` with memory on a device; between two steps its engine may be unloaded."""
+
+    def resume(self, engine: Any) -> None:
+        """Go on with another instance of the same engine; the one before was unloaded."""
+        ...
+
+    def to_device(self, device: str) -> None:
+        """Move what is remembered, to host memory (`cpu`) and back before the next step."""
+        ...
+
+
 @dataclass(frozen=True)
 class MatteResult:
     """A matter's answer: alpha (H, W) float32, 0 to 1, over the picture it was given."""

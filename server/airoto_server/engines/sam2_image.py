@@ -17,6 +17,7 @@ from airoto.errors import EngineError, EngineUnavailableError
 from airoto_server.engines.registry import EngineSpec, LoadOptions, Role
 from airoto_server.engines.roles import Candidate, EngineFacts, Picture, Prompts
 from airoto_server.engines.sam2_config import SIZES, Sam2Size, image_config
+from airoto_server.engines.torch_engine import TorchEngine
 from airoto_server.engines.torch_support import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -67,7 +68,7 @@ def prepare(picture: Picture, side: int, place: Placement) -> torch.Tensor:
     return normalise(pixels, IMAGENET_MEAN, IMAGENET_STD)
 
 
-class Sam2Segmenter:
+class Sam2Segmenter(TorchEngine):
     """A segmenter with SAM 2's networks; masks are probabilities.
 
     One click alone is ambiguous (a button, the shirt, the person) and gives three
@@ -75,18 +76,8 @@ class Sam2Segmenter:
     """
 
     def __init__(self, facts: EngineFacts, model: Sam2Model, place: Placement) -> None:
-        self.facts = facts
-        self.model = model
-        self._place = place
+        super().__init__(facts, model, place)
         self._side: int = model.prompt_encoder.input_image_size
-
-    def device(self) -> str:
-        """Where it runs."""
-        return self._place.device
-
-    def precision(self) -> str:
-        """What it computes in."""
-        return self._place.precision
 
     def embed(self, picture: Picture, *, seed: int) -> Sam2Embedding:
         """Run the image encoder; no random numbers are drawn."""

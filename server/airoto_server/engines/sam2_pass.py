@@ -10,6 +10,8 @@ A session keeps every frame and every output. After each frame, all that later f
 read is let go: frames, image features, large masks, and outputs beyond the memory window.
 What remains per object is `num_maskmem - 1` memories, a few pointers and its keyframes.
 
+A frame that fails, of memory for example, can be given again: what it left is written over.
+
 Time runs forwards in here: frames of a backward pass get rising numbers too, which for the
 network is the same thing as tracking in reverse.
 """
@@ -23,10 +25,12 @@ import numpy as np
 
 from airoto_server.engines.roles import Mask, Picture, Tracked
 from airoto_server.engines.sam2_image import prepare
+from airoto_server.engines.torch_engine import TorchEngine
 from airoto_server.engines.torch_support import (
     Placement,
     forward_pass,
     mask_tensor,
+    move_tensors,
     resize,
     tensor_bytes,
     to_mask,
@@ -35,7 +39,6 @@ from airoto_server.engines.track_inputs import TrackInputs
 
 if TYPE_CHECKING:
     import torch
-    from transformers import Sam2VideoModel
     from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenceSession
 
     Features = dict[str, Any]
@@ -53,23 +56,24 @@ _KEYFRAME = (*_MEMORY, "pred_masks", "object_score_logits")
 class Sam2Pass:
     """A `TrackRun` over SAM 2's video model."""
 
-    def __init__(self, model: Sam2VideoModel, place: Placement, object_ids: Sequence[int]) -> None:
-        self._model = model
+    def __init__(self, engine: TorchEngine, place: Placement, object_ids: Sequence[int]) -> None:
+        self._engine = engine
         self._place = place
         self._inputs = TrackInputs(object_ids)
         self._sessions: dict[int, Sam2VideoInferenceSession] = {}
-        self._side: int = model.prompt_encoder.input_image_size
+        self._side: int = engine.model.prompt_encoder.input_image_size
         self._positions: torch.Tensor | None = None
         # 1 while frames rise along the pass, -1 when they fall.
         self._sign = 1
 
     def condition(self, frame: int, picture: Picture, masks: Mapping[int, Mask]) -> None:
         """Learn a keyframe that is elsewhere in the shot; it is remembered to the end."""
-        self._inputs.check(frame, picture, masks)
-        if masks:
-            features = self._features(picture)
-            for each, mask in masks.items():
-                self._run(each, self._index(frame), features, mask)
+        with self._inputs.undone_on_error():
+            self._inputs.check(frame, picture, masks)
+            if masks:
+                features = self._features(picture)
+                for each, mask in masks.items():
+                    self._run(each, self._index(frame), features, mask)
 
     def step(
         self, frame: int, picture: Picture, masks: Mapping[int, Mask] | None = None
@@ -80,7 +84,10 @@ class Sam2Pass:
             EngineError: an object that was not announced, a mask or picture of another
                 size, or a frame against the pass's direction.
         """
-        given = dict(masks or {})
+        with self._inputs.undone_on_error():
+            return self._step(frame, picture, dict(masks or {}))
+
+    def _step(self, frame: int, picture: Picture, given: Mapping[int, Mask]) -> dict[int, Tracked]:
         self._inputs.step(frame, picture, given)
         self._turn(self._inputs.sign or self._likely_sign(frame))
         begun = [
@@ -102,6 +109,16 @@ class Sam2Pass:
             ]
         )
 
+    def resume(self, engine: TorchEngine) -> None:
+        """Go on with another instance of the same engine; the first was unloaded."""
+        self._engine = engine
+
+    def to_device(self, device: str) -> None:
+        """Move what is remembered, to host memory (`cpu`) and back before the next frame."""
+        move_tensors([each.output_dict_per_obj for each in self._sessions.values()], device)
+        # The next frame finds it among the outputs again.
+        self._positions = None
+
     def close(self) -> None:
         """Forget everything."""
         self._sessions.clear()
@@ -110,7 +127,7 @@ class Sam2Pass:
     def _features(self, picture: Picture) -> Features:
         pixels = prepare(picture, self._side, self._place)
         with forward_pass(self._place):
-            encoded = self._model.get_image_features(pixels, return_dict=True)
+            encoded = self._engine.model.get_image_features(pixels, return_dict=True)
         return {
             "pixels": pixels,
             "vision_feats": encoded.fpn_hidden_states,
@@ -128,7 +145,7 @@ class Sam2Pass:
             session.obj_with_new_inputs = [object_id]
             session.output_dict_per_obj[_ONLY]["non_cond_frame_outputs"].pop(index, None)
         with forward_pass(self._place):
-            answer = self._model(session, frame_idx=index, frame=features["pixels"])
+            answer = self._engine.model(session, frame_idx=index, frame=features["pixels"])
         self._prune(session, index)
         return answer.pred_masks[0, 0], answer.object_score_logits[0]
 
@@ -163,12 +180,13 @@ class Sam2Pass:
         for output in outputs["cond_frame_outputs"].values():
             self._keep(output, _KEYFRAME)
         tracked = outputs["non_cond_frame_outputs"]
+        model = self._engine.model
         for each in list(tracked):
             # The next frame looks back this far.
             age = index + 1 - each
-            if age >= self._model.config.max_object_pointers_in_encoder:
+            if age >= model.config.max_object_pointers_in_encoder:
                 del tracked[each]
-            elif age >= self._model.num_maskmem:
+            elif age >= model.num_maskmem:
                 self._keep(tracked[each], _POINTER)
             else:
                 self._keep(tracked[each], _MEMORY)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from airoto.errors import EngineUnavailableError
 from airoto_server.engines.registry import EngineSpec, LoadOptions, Role
@@ -16,37 +15,21 @@ from airoto_server.engines.roles import EngineFacts
 from airoto_server.engines.sam2_config import SIZES, Sam2Size, video_config
 from airoto_server.engines.sam2_image import SPECS as SEGMENTERS
 from airoto_server.engines.sam2_pass import Sam2Pass
+from airoto_server.engines.torch_engine import TorchEngine
 from airoto_server.engines.torch_support import (
-    Placement,
     building,
     compiled,
     placement,
     settle,
 )
 
-if TYPE_CHECKING:
-    from transformers import Sam2VideoModel
 
-
-class Sam2Tracker:
+class Sam2Tracker(TorchEngine):
     """A tracker with SAM 2's networks."""
-
-    def __init__(self, facts: EngineFacts, model: Sam2VideoModel, place: Placement) -> None:
-        self.facts = facts
-        self.model = model
-        self._place = place
-
-    def device(self) -> str:
-        """Where it runs."""
-        return self._place.device
-
-    def precision(self) -> str:
-        """What it computes in."""
-        return self._place.precision
 
     def begin(self, object_ids: Sequence[int], *, seed: int) -> Sam2Pass:
         """A new pass; no random numbers are drawn."""
-        return Sam2Pass(self.model, self._place, object_ids)
+        return Sam2Pass(self, self._place, object_ids)
 
 
 def build(size: Sam2Size, facts: EngineFacts, options: LoadOptions) -> Sam2Tracker:

@@ -158,6 +158,22 @@ def tensor_bytes(*holders: Any) -> int:
     return sum(storages.values())
 
 
+def move_tensors(holder: Any, device: str) -> None:
+    """Move all tensors in nested dicts and lists to a device, in place; shared ones stay shared."""
+    import torch
+
+    moved: dict[int, torch.Tensor] = {}
+    waiting: list[Any] = [holder]
+    while waiting:
+        each = waiting.pop()
+        for place, value in list(each.items() if isinstance(each, dict) else enumerate(each)):
+            if isinstance(value, torch.Tensor):
+                # The old one is alive in `each` until its last holder is done, so ids are unique.
+                each[place] = moved.setdefault(id(value), value.to(device))
+            elif isinstance(value, (dict, list)):
+                waiting.append(value)
+
+
 def package_version(package: str) -> str:
     """Version of an installed package, `none` without; does not import it."""
     try:

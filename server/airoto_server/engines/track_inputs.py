@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from airoto.errors import EngineError
 from airoto_server.engines.roles import Mask, Picture
@@ -63,6 +64,16 @@ class TrackInputs:
         self.check(frame, picture, masks)
         self.sign = sign or self.sign
         self.last = frame
+
+    @contextmanager
+    def undone_on_error(self) -> Iterator[None]:
+        """Around a step: one that fails was never made, so that it can be made again."""
+        before = self.sign, self.last, self._size
+        try:
+            yield
+        except BaseException:
+            self.sign, self.last, self._size = before
+            raise
 
 
 def _size(size: tuple[int, int]) -> str:

@@ -23,10 +23,10 @@ from airoto.errors import EngineError, EngineUnavailableError
 from airoto_server.engines.registry import EngineSpec, LoadOptions, Role
 from airoto_server.engines.roles import EngineFacts, MatteResult, Picture, Trimap
 from airoto_server.engines.torch_checkpoint import read_state, require_match, weights_file
+from airoto_server.engines.torch_engine import TorchEngine
 from airoto_server.engines.torch_support import (
     IMAGENET_MEAN,
     IMAGENET_STD,
-    Placement,
     building,
     compiled,
     forward_pass,
@@ -41,7 +41,7 @@ from airoto_server.engines.torch_support import (
 
 if TYPE_CHECKING:
     import torch
-    from transformers import VitMatteConfig, VitMatteForImageMatting
+    from transformers import VitMatteConfig
 
 # Sides of the network's input are multiples of this.
 _DIVISOR = 32
@@ -98,27 +98,12 @@ def configuration(size: VitMatteSize) -> VitMatteConfig:
     )
 
 
-class VitMatteMatter:
+class VitMatteMatter(TorchEngine):
     """A matter with ViTMatte's network."""
 
     needs_trimap = True
     max_window = 512
     overlap = 64
-
-    def __init__(
-        self, facts: EngineFacts, model: VitMatteForImageMatting, place: Placement
-    ) -> None:
-        self.facts = facts
-        self.model = model
-        self._place = place
-
-    def device(self) -> str:
-        """Where it runs."""
-        return self._place.device
-
-    def precision(self) -> str:
-        """What it computes in."""
-        return self._place.precision
 
     def matte(self, picture: Picture, trimap: Trimap | None, *, seed: int) -> MatteResult:
         """Alpha of one window; no random numbers are drawn.

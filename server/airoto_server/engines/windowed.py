@@ -37,6 +37,29 @@ def matte_in_windows(
     Raises:
         EngineError: from the engine; among others for a trimap without a known pixel.
     """
+    return _in_windows(matter, picture_of, trimap, matter.max_window, seed, threads)
+
+
+def matte_piecewise(
+    matter: Matter, picture: Picture, trimap: Trimap, max_window: int, *, seed: int
+) -> Mask:
+    """As `matte_in_windows`, one at a time, in windows smaller than the engine would take.
+
+    Args:
+        max_window: longest side of a window in pixels, more than twice the engine's overlap.
+    """
+    whole = Window.sized(trimap.shape[1], trimap.shape[0])
+    return _in_windows(matter, lambda w: picture[w.slices(whole)], trimap, max_window, seed, 1)
+
+
+def _in_windows(
+    matter: Matter,
+    picture_of: Callable[[Window], Picture],
+    trimap: Trimap,
+    max_window: int,
+    seed: int,
+    threads: int,
+) -> Mask:
     unknown = (trimap > 0) & (trimap < 1)
     if not unknown.any():
         return trimap.copy()
@@ -44,12 +67,13 @@ def matte_in_windows(
     if not matter.needs_trimap:
         alpha = matter.matte(picture_of(whole), None, seed=seed_for(seed, "matte")).alpha
     else:
-        windows = windows_around(unknown, matter.max_window, matter.overlap)
+        windows = windows_around(unknown, max_window, matter.overlap)
         sides = [side for side in (0.0, 1.0) if (trimap == side).any()]
         contexts = [_context(trimap, window, sides) for window in windows]
 
         def alpha_of(context: Window) -> Mask:
-            return _solve(matter, picture_of(context), trimap[context.slices(whole)], seed, context)
+            part = trimap[context.slices(whole)]
+            return _solve(matter, picture_of(context), part, max_window, seed, context)
 
         # Windows in a wide unknown region often need the same context: solve that once.
         distinct = list(dict.fromkeys(contexts))
@@ -75,11 +99,13 @@ def _context(trimap: Trimap, window: Window, sides: Sequence[float]) -> Window:
     return window
 
 
-def _solve(matter: Matter, picture: Picture, trimap: Trimap, seed: int, window: Window) -> Mask:
+def _solve(
+    matter: Matter, picture: Picture, trimap: Trimap, max_window: int, seed: int, window: Window
+) -> Mask:
     """Alpha of a picture, at a smaller size if it is beyond what the engine takes."""
     piece_seed = seed_for(seed, "matte", window.x_min, window.y_min)
     height, width = trimap.shape
-    scale = matter.max_window / max(height, width)
+    scale = max_window / max(height, width)
     if scale >= 1:
         return matter.matte(picture, trimap, seed=piece_seed).alpha
     size = (max(1, round(width * scale)), max(1, round(height * scale)))

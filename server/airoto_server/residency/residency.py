@@ -87,6 +87,11 @@ class Residency:
         )
         self._lanes: set[str] = set()
 
+    @property
+    def memory_device(self) -> Device:
+        """The memory that models and sessions hold."""
+        return self._memory.device
+
     def availability(self, spec: EngineSpec) -> Availability:
         """Whether `spec` can run here."""
         return availability(spec, self._checkpoints)

@@ -12,7 +12,7 @@ from airoto.phrases import object_name, split_phrases
 from airoto.wire import messages as pb
 from airoto.wire.recipe import LIMITS, Parts, detect_options, validate
 from airoto_server.engines.registry import Role
-from airoto_server.engines.roles import Detection, Detector
+from airoto_server.engines.roles import Detection
 from airoto_server.ops.boxes import Box, overlap, without_doubles
 from airoto_server.ops.geometry import Working, working_for
 from airoto_server.scheduler.cancel import Cancel
@@ -47,9 +47,9 @@ def detect_frame(
     frames = list(uploads)
     refuse_relative_paths(recipe, uploaded=bool(frames))
     shot = open_shot(workshop, recipe, frames, (Role.DETECTOR,))
-    with _Finder(workshop, shot, lambda: workshop.lane.turn("click", cancel, Urgency.CLICK)) as one:
-        objects = one.objects()
-        return Detected(objects, _not_found(recipe, objects), one.shot.provenance)
+    one = _Finder(workshop, shot, lambda: workshop.lane.turn("click", cancel, Urgency.CLICK))
+    objects = one.objects()
+    return Detected(objects, _not_found(recipe, objects), one.shot.provenance)
 
 
 def texts_in(recipe: pb.Recipe) -> bool:
@@ -73,21 +73,21 @@ def with_boxes(
     """
     if Role.DETECTOR not in shot.engines:
         return shot, ()
-    with _Finder(workshop, shot, turn) as finder:
-        recipe = pb.Recipe()
-        recipe.CopyFrom(shot.recipe)
-        for one in recipe.objects:
-            for prompt in one.prompts:
-                if prompt.text.strip() and only in (None, prompt.frame):
-                    prompt.box.CopyFrom(_message(finder.box(prompt)))
-                    prompt.text = ""
-        found: tuple[FoundObject, ...] = ()
-        if recipe.detect.text:
-            found = finder.objects()
-            recipe.objects.extend(_joined(one, recipe.detect.frame) for one in found)
-        if not recipe.objects:
-            raise finder.nothing(recipe.detect.text, recipe.detect.frame)
-        return dataclasses.replace(finder.shot, recipe=recipe), found
+    finder = _Finder(workshop, shot, turn)
+    recipe = pb.Recipe()
+    recipe.CopyFrom(shot.recipe)
+    for one in recipe.objects:
+        for prompt in one.prompts:
+            if prompt.text.strip() and only in (None, prompt.frame):
+                prompt.box.CopyFrom(_message(finder.box(prompt)))
+                prompt.text = ""
+    found: tuple[FoundObject, ...] = ()
+    if recipe.detect.text:
+        found = finder.objects()
+        recipe.objects.extend(_joined(one, recipe.detect.frame) for one in found)
+    if not recipe.objects:
+        raise finder.nothing(recipe.detect.text, recipe.detect.frame)
+    return dataclasses.replace(finder.shot, recipe=recipe), found
 
 
 def phrases_not_found(shot: Shot, found: Sequence[FoundObject]) -> tuple[str, ...]:
@@ -96,29 +96,19 @@ def phrases_not_found(shot: Shot, found: Sequence[FoundObject]) -> tuple[str, ..
 
 
 class _Finder:
-    """A shot's detector, leased; `shot` says of it what only a loaded one knows."""
+    """A shot's detector, leased for each frame; `shot` says of it what only a loaded one knows."""
 
     def __init__(self, workshop: Workshop, shot: Shot, turn: Turn) -> None:
-        self.shot = shot
         self._turn = turn
         self._options = detect_options(shot.recipe)
         spec = shot.engines[Role.DETECTOR]
-        self._lease = workshop.residency.lease(spec)
+        self._detector = workshop.detector(spec)
         # A picture of the detector's own size, whatever other engines of the shot like.
         working = working_for(shot.format, spec.facts.working_size)
         self._frames = Frames(shot.reader, shot.scale, working, shot.frames.colour, shot.threads)
-
-    def __enter__(self) -> _Finder:
-        engine = self._lease.__enter__()
-        assert isinstance(engine, Detector)
-        self._detector = engine
-        self.shot = dataclasses.replace(
-            self.shot, provenance=self.shot.provenance.with_engine(Role.DETECTOR, engine)
-        )
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._lease.__exit__(None, None, None)
+        with turn():
+            provenance = shot.provenance.with_engine(Role.DETECTOR, self._detector)
+        self.shot = dataclasses.replace(shot, provenance=provenance)
 
     def objects(self) -> tuple[FoundObject, ...]:
         """What `detect.text` finds on `detect.frame`."""

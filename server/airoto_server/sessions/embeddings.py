@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from airoto_server.engines.roles import Picture, Segmenter
 
 
-class Embeddings:
-    """Least recently used out first, bounded in bytes; shared by all clients."""
+class Account(Protocol):
+    """`Residency.account`."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __call__(
+        self, session: str, size: int, *, offload: Callable[[], int] | None = None
+    ) -> None: ...
+
+
+class Embeddings:
+    """Least recently used out first, bounded in bytes; shared by all clients.
+
+    Args:
+        account: told how much is held, and given a way to have it dropped when models or
+            trackers need the room: an embedding can always be made again.
+    """
+
+    def __init__(self, max_bytes: int, account: Account) -> None:
         self._max_bytes = max_bytes
+        self._account = account
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, str, str, int], tuple[Any, int]] = OrderedDict()
         self._bytes = 0
@@ -37,7 +52,15 @@ class Embeddings:
                 while self._bytes > self._max_bytes:
                     _, (_, dropped) = self._kept.popitem(last=False)
                     self._bytes -= dropped
+        self._account("image embeddings", self.held_bytes, offload=self.clear)
         return embedding
+
+    def clear(self) -> int:
+        """Drop all of them; the bytes that are held after it."""
+        with self._lock:
+            self._kept.clear()
+            self._bytes = 0
+        return 0
 
     @property
     def held_bytes(self) -> int:

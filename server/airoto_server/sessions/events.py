@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -49,6 +50,14 @@ class Provenance:
                 for use in self.engines
             ),
         )
+
+    def with_notes(self, notes: Iterable[str]) -> Provenance:
+        """The same with fallbacks of engines among its choices."""
+        known = self.choices.get("fallbacks", "").split("; ")
+        said = list(dict.fromkeys(filter(None, [*known, *notes])))
+        if not said:
+            return self
+        return replace(self, choices={**self.choices, "fallbacks": "; ".join(said)})
 
     def as_dict(self) -> dict[str, object]:
         """For the header of a file."""

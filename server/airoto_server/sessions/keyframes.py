@@ -26,7 +26,7 @@ class Prompting:
     """Answers the prompts of one shot.
 
     Args:
-        segmenter: leased for as long as this lives; None where the recipe has none.
+        segmenter: leased for each answer; None where the recipe has none.
         turn: takes the device for one answer.
     """
 
@@ -41,14 +41,9 @@ class Prompting:
     @classmethod
     @contextmanager
     def opened(cls, workshop: Workshop, shot: Shot, turn: Turn) -> Iterator[Prompting]:
-        """With the recipe's segmenter leased."""
+        """With the recipe's segmenter."""
         spec = shot.engines.get(Role.SEGMENTER)
-        if spec is None:
-            yield cls(workshop, shot, None, turn)
-            return
-        with workshop.residency.lease(spec) as segmenter:
-            assert isinstance(segmenter, Segmenter)
-            yield cls(workshop, shot, segmenter, turn)
+        yield cls(workshop, shot, None if spec is None else workshop.segmenter(spec), turn)
 
     def candidates(self, object_id: int, prompt: Prompt) -> list[Candidate]:
         """Up to three masks of the working picture for one object, best first.

@@ -103,6 +103,8 @@ class _Job:
         self._delivery = Delivery(workshop, shot, self._hash, request.delivery, folder)
         self._preview = PreviewMaker(shot, folder / "preview") if request.preview else None
         self._tally = Tally(0)
+        # Fallbacks of engines, told after the turn in which they happened.
+        self._notes: list[str] = []
 
     def run(self) -> None:
         shot, emit = self._shot, self._emit
@@ -173,7 +175,7 @@ class _Job:
                 with tally.unit("segment"):
                     group.keyframes.put(frame, self._prompted(prompting, group, frame))
                 self._emit(tally.progress())
-        shot, matter = self._shot, self._leased_matter()
+        shot, matter = self._shot, self._matter()
         waiting: deque[Future[FrameFinished]] = deque()
         with (
             ThreadPoolExecutor(1, thread_name_prefix="airoto-write") as pool,
@@ -198,11 +200,7 @@ class _Job:
         shot, options = self._shot, self._shot.recipe.track
         tracker: Tracker | None = None
         if Role.TRACKER in shot.engines:
-            leased = self._stack.enter_context(
-                self._workshop.residency.lease(shot.engines[Role.TRACKER])
-            )
-            assert isinstance(leased, Tracker)
-            tracker = leased
+            tracker = self._workshop.tracker(shot.engines[Role.TRACKER], f"job {self._client}")
             self._engine_ran(Role.TRACKER, tracker)
         members: dict[str, list[pb.RotoObject]] = {}
         for one in shot.recipe.objects:
@@ -238,17 +236,18 @@ class _Job:
             answers[one.id] = Tracked(found.mask, 1.0)
         return answers
 
-    def _leased_matter(self) -> Matter | None:
+    def _matter(self) -> Matter | None:
         spec = self._shot.engines.get(Role.MATTER)
         if spec is None:
             return None
-        matter = self._stack.enter_context(self._workshop.residency.lease(spec))
-        assert isinstance(matter, Matter)
+        matter = self._workshop.matter(spec, self._notes.append)
         self._engine_ran(Role.MATTER, matter)
         return matter
 
     def _engine_ran(self, role: Role, engine: Engine) -> None:
-        self._delivery.provenance = self._delivery.provenance.with_engine(role, engine)
+        """Load it, and take into every header where and how it runs."""
+        with self._turn():
+            self._delivery.provenance = self._delivery.provenance.with_engine(role, engine)
 
     def _matting(self, frame: int) -> FrameMatting:
         shot = self._shot
@@ -275,6 +274,10 @@ class _Job:
                     alphas[object_id] = matting.from_trimap(trimap, matter, seed=seed)
                 else:
                     alphas[object_id] = matting.alpha(tracked.mask, matter, seed=seed)
+        notes, self._notes[:] = list(dict.fromkeys(self._notes)), []
+        self._delivery.provenance = self._delivery.provenance.with_notes(notes)
+        for note in notes:
+            self._emit(Warned(note, frame))
         return alphas
 
     def _painted_trimap(self, object_id: int, frame: int) -> Trimap | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from airoto.errors import BadRequestError, EngineUnavailableError, RecipeError, 
 from airoto.wire import messages as pb
 from airoto.wire.recipe import Parts, validate
 from airoto_server.engines.registry import Role
-from airoto_server.engines.roles import Mask, Matter
+from airoto_server.engines.roles import Mask
 from airoto_server.ops.resample import mask_to_plate
 from airoto_server.ops.seeds import seed_for
 from airoto_server.scheduler.cancel import Cancel
@@ -128,7 +128,10 @@ def matte_frame(workshop: Workshop, request: pb.MatteRequest, cancel: Cancel) ->
         threads=shot.threads,
         check=cancel.check,
     )
-    with _leased_matter(workshop, shot) as matter, _click(workshop, cancel)():
+    spec = shot.engines.get(Role.MATTER)
+    notes: list[str] = []
+    matter = None if spec is None else workshop.matter(spec, notes.append)
+    with _click(workshop, cancel)():
         if is_trimap:
             if matter is None:
                 raise EngineUnavailableError(
@@ -141,7 +144,7 @@ def matte_frame(workshop: Workshop, request: pb.MatteRequest, cancel: Cancel) ->
         foreground = matting.foreground(made.alpha) if request.foreground else None
         provenance = shot.provenance
         if matter is not None:
-            provenance = provenance.with_engine(Role.MATTER, matter)
+            provenance = provenance.with_engine(Role.MATTER, matter).with_notes(notes)
     return _kept(made, foreground, shot, workshop.spool, provenance)
 
 
@@ -156,17 +159,6 @@ def _check_frame(recipe: pb.Recipe, frame: int) -> None:
 
 def _click(workshop: Workshop, cancel: Cancel) -> Callable[[], AbstractContextManager[None]]:
     return lambda: workshop.lane.turn("click", cancel, Urgency.CLICK)
-
-
-@contextmanager
-def _leased_matter(workshop: Workshop, shot: Shot) -> Iterator[Matter | None]:
-    spec = shot.engines.get(Role.MATTER)
-    if spec is None:
-        yield None
-        return
-    with workshop.residency.lease(spec) as matter:
-        assert isinstance(matter, Matter)
-        yield matter
 
 
 def _guide(workshop: Workshop, shot: Shot, request: pb.MatteRequest) -> tuple[Mask, bool]:

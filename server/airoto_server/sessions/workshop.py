@@ -9,6 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from airoto_server.engines.registry import EngineSpec
+from airoto_server.residency.leased import (
+    LeasedDetector,
+    LeasedMatter,
+    LeasedSegmenter,
+    LeasedTracker,
+    Told,
+)
 from airoto_server.residency.residency import Residency
 from airoto_server.scheduler.lane import Lane
 from airoto_server.sessions.embeddings import Embeddings
@@ -59,20 +67,38 @@ class Workshop:
         self.roots = Roots(settings.roots)
         self.lane = Lane(settings.device)
         self.residency = Residency(settings.device, checkpoints=WeightStore.from_environment())
-        self.embeddings = Embeddings(settings.embedding_bytes)
+        self.embeddings = Embeddings(settings.embedding_bytes, self.residency.account)
         self.spool = Spool(self.folder / "spool", max_bytes=settings.spool_bytes)
         self.contents = ContentIds()
         self.decoder = Decoder(
             self.folder, children=min(2, settings.threads), max_pixels=settings.max_frame_pixels
         )
 
+    def detector(self, spec: EngineSpec) -> LeasedDetector:
+        """A detector, leased for each call; use it while it is one's turn on the lane."""
+        return LeasedDetector(self.residency, spec, self.lane.device)
+
+    def segmenter(self, spec: EngineSpec) -> LeasedSegmenter:
+        """A segmenter; as `detector`."""
+        return LeasedSegmenter(self.residency, spec, self.lane.device)
+
+    def tracker(self, spec: EngineSpec, session: str) -> LeasedTracker:
+        """A tracker, whose memory counts as the session's; as `detector`."""
+        return LeasedTracker(self.residency, spec, self.lane.device, session)
+
+    def matter(self, spec: EngineSpec, told: Told) -> LeasedMatter:
+        """A matter; `told` hears where memory was short. As `detector`."""
+        return LeasedMatter(self.residency, spec, self.lane.device, told)
+
     def job_folder(self) -> Path:
         """An empty folder for one job; the job removes it."""
         return Path(tempfile.mkdtemp(prefix="job-", dir=self.folder))
 
     def close(self) -> None:
-        """Stop the decoder's children and remove everything on disk."""
+        """Stop the decoder's children, unload engines, remove everything on disk."""
         self.decoder.close()
+        self.embeddings.clear()
+        self.residency.close()
         self._scratch.close()
 
 
