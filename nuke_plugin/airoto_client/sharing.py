@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-from airoto.errors import FrameMissingError, PlateError, TooLargeError
+from airoto.errors import FrameMissingError, TooLargeError
 from airoto.sequence import Pattern, compress_frames
 from airoto_client.files import existing_folder, read_error, sha256_of
 from airoto_client.link import Link, Message
@@ -134,7 +134,7 @@ def sees_folder(link: Link, folder: Path) -> Seen:
 def upload_plate(
     link: Link, plate: LocalPlate, frames: Sequence[int], info: Message, tell: Tell
 ) -> list[Message]:
-    """Upload a plate's frames; a still once for all of them.
+    """Upload a plate's frames; a still once for all of them, a movie whole.
 
     Args:
         frames: those wanted; missing ones are left to the recipe's policy.
@@ -145,19 +145,15 @@ def upload_plate(
         `UploadedFrame` messages.
 
     Raises:
-        PlateError: it is a movie, which must be seen.
         FrameMissingError: the plate has none of the frames.
         TooLargeError: a file is larger than the server takes.
     """
-    if plate.pattern.is_movie:
-        raise PlateError(
-            f"the server does not see the movie {plate.pattern}, and movies are not uploaded",
-            path=str(plate.pattern),
-            hint="use a server that sees the file, or a sequence of frames",
-        )
-    if plate.is_still:
-        handle = link.upload_file(plate.path(1))["handle"]
-        return [{"frame": frame, "handle": handle} for frame in frames]
+    limit = int(info.get("limits", {}).get("max_upload_bytes", 0))
+    if not plate.pattern.has_token:
+        path = plate.path(1)
+        _check_size(path, limit)
+        handle = link.upload_file(path)["handle"]
+        return [{"frame": frame, "handle": handle} for frame in (frames if plate.is_still else [1])]
     wanted = set(frames)
     chosen = [frame for frame in plate.frames if frame in wanted]
     if not chosen:
@@ -166,21 +162,25 @@ def upload_plate(
             f"it has {compress_frames(plate.frames)}",
             path=str(plate.pattern),
         )
-    limit = int(info.get("limits", {}).get("max_upload_bytes", 0))
     uploads: list[Message] = []
     tell(0, len(chosen))
     for frame in chosen:
         path = plate.path(frame)
-        if limit and path.is_file() and path.stat().st_size > limit:
-            raise TooLargeError(
-                f"{path} has {path.stat().st_size} bytes; the server takes at most {limit}",
-                hint="use a server that sees the files",
-                path=str(path),
-            )
+        _check_size(path, limit)
         answer = link.upload_file(path)
         uploads.append({"frame": frame, "handle": answer["handle"]})
         tell(len(uploads), len(chosen))
     return uploads
+
+
+def _check_size(path: Path, limit: int) -> None:
+    """Refuse what the server would refuse, before it is sent."""
+    if limit and path.is_file() and path.stat().st_size > limit:
+        raise TooLargeError(
+            f"{path} has {path.stat().st_size} bytes; the server takes at most {limit}",
+            hint="use a server that sees the files",
+            path=str(path),
+        )
 
 
 def inline_mask(path: Path) -> bytes:

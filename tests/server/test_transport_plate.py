@@ -229,6 +229,15 @@ def test_a_movie_begins_at_its_first_frame_number(place: Place) -> None:
     assert len({reader.content_id(frame) for frame in range(101, 106)}) == 5
     with pytest.raises(FrameMissingError, match=r"106 \(there are 101 to 105\)"):
         reader.plan(range(101, 107))
+    sent = place.spool.put_file(place.folder / "a.mov").handle
+    uploaded = place.reader("far.mov", uploads={1: sent}, movie_first_frame=101)
+    assert uploaded.probe().frames == (101, 105)
+    assert uploaded.probe().is_movie
+    for frame in range(101, 106):
+        assert uploaded.content_id(frame) == reader.content_id(frame)
+        assert value(uploaded, frame) == value(reader, frame)
+    with pytest.raises(FrameMissingError, match=r"106 \(there are 101 to 105\)"):
+        uploaded.plan(range(101, 107))
 
 
 def test_uploads_are_read_like_files(place: Place) -> None:

@@ -30,6 +30,7 @@ class PlateSettings:
         missing: what to do about frames that are not there; unspecified means error.
         movie_first_frame: frame number of a movie's first picture.
         uploads: handles by frame, where the files were uploaded; the path then only names them.
+            A movie is uploaded whole, under any one frame number.
     """
 
     path: str
@@ -62,7 +63,9 @@ class PlateFiles:
     @property
     def is_movie(self) -> bool:
         """Whether one file holds all frames."""
-        return self.pattern.is_movie and not self.settings.uploads
+        if not self.pattern.is_movie:
+            return False
+        return not self.settings.uploads or self._uploaded_movie() is not None
 
     @property
     def is_still(self) -> bool:
@@ -79,7 +82,7 @@ class PlateFiles:
             FrameUnreadableError: a damaged movie.
         """
         settings = self.settings
-        if settings.uploads:
+        if settings.uploads and not self.is_movie:
             return tuple(sorted(settings.uploads))
         if self.is_movie:
             count = self.decoder.probe_movie(self.file(0), label=self.label(0)).count
@@ -93,26 +96,45 @@ class PlateFiles:
 
         Raises:
             PathForbiddenError: outside the roots.
+            HandleUnknownError: an uploaded movie was released.
         """
+        movie = self._uploaded_movie()
+        if movie is not None:
+            return movie.path
         return self._roots.check_read(self.pattern.path(frame, self.settings.view))
 
     def label(self, frame: int) -> str:
         """How messages name a frame's file: its path as the recipe has it, or its name."""
+        movie = self._uploaded_movie()
+        if movie is not None:
+            return f"uploaded movie {movie.name}"
         upload = self.upload(frame)
         if upload is None:
             return str(self.pattern.path(frame, self.settings.view))
         return f"uploaded frame {frame}" + (f" ({upload.name})" if upload.name else "")
 
     def upload(self, frame: int) -> Item | None:
-        """The uploaded content of a frame; None where the plate is read by path.
+        """The uploaded content of a frame; None where it is read from a path or a movie.
 
         Raises:
             HandleUnknownError: it was released.
         """
-        if not self.settings.uploads:
+        if not self.settings.uploads or self._uploaded_movie() is not None:
             return None
         try:
             return self._spool.open(self.settings.uploads[frame])
         except HandleUnknownError as exc:
             exc.frame = frame
             raise
+
+    def _uploaded_movie(self) -> Item | None:
+        """The movie that was uploaded whole, where the path is a movie's and that is the case.
+
+        Pictures of a movie may be uploaded one by one as well, as images or planes.
+        """
+        handles = self.settings.uploads.values()
+        if not self.pattern.is_movie or len(handles) != 1:
+            return None
+        item = self._spool.open(*handles)
+        is_movie = item.plane is None and Pattern.parse(item.name).is_movie
+        return item if is_movie else None
