@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from airoto_server.engines.registry import LoadOptions, Role, all_specs
 from airoto_server.engines.roles import Engine
 
+from . import grounding_checkpoints
+
 
 @dataclass(frozen=True)
 class Case:
@@ -32,7 +34,15 @@ class Case:
 
 
 # Tiny configurations of engines with weights: random, seeded, a second or less to make.
-TINY: tuple[Case, ...] = ()
+TINY: tuple[Case, ...] = (
+    Case(
+        Role.DETECTOR,
+        "grounding-dino",
+        grounding_checkpoints.tiny_detector,
+        honours_points=False,
+        segments=False,
+    ),
+)
 
 
 def cases(role: Role) -> list[Case]:

@@ -13,6 +13,7 @@ import airoto
 from airoto.errors import AIRotoError, BadRequestError, InternalError
 from airoto_client.cli import (
     bridge,
+    detect,
     info,
     matte,
     recipe,
@@ -26,7 +27,7 @@ from airoto_client.cli.reporting import Reporter, make_reporter
 from airoto_client.cli.stopping import Stopper
 from airoto_client.exit_codes import ExitCode, exit_code_of
 
-_VERBS = (roto, render, segment, matte, recipe, info, sample, server_verbs, bridge)
+_VERBS = (roto, render, detect, segment, matte, recipe, info, sample, server_verbs, bridge)
 
 _EPILOG = """\
 The main job: airoto roto plate.%04d.exr --point 1001:812,455 --out mattes/hero.%04d.exr

@@ -42,6 +42,21 @@ def plan(found: Message) -> Event:
     }
 
 
+def found(entry: Message, number: int) -> Event:
+    """Of a `FoundObject` message; `number` is the frame that it was found on."""
+    box = entry.get("box", {})
+    return {
+        "event": "found",
+        "frame": number,
+        "id": entry.get("object_id", 0),
+        "name": entry.get("name", ""),
+        "phrase": entry.get("phrase", ""),
+        "words": entry.get("words", ""),
+        "score": entry.get("score", 0.0),
+        "box": [box.get(side, 0.0) for side in ("x_min", "y_min", "x_max", "y_max")],
+    }
+
+
 def frame(found: Message, path: str) -> Event:
     """Of a `FrameResult` message; `path` is where the matte lies, empty where there is none."""
     return {

@@ -17,6 +17,8 @@ from airoto.wire.prompts import parse_box, parse_mask, parse_point, parse_text, 
 
 # Of the object that prompts without an `--object` before them belong to.
 DEFAULT_OBJECT = "object"
+# The object that a matter finds without prompts.
+SUBJECT = "subject"
 _COLOURS = ("#ff5a36", "#2f9bff", "#5fd35f", "#ffc93c", "#c46bff", "#3ce0d0")
 _HAS_FRAME = re.compile(r"-?\d+:.")
 
@@ -60,17 +62,59 @@ def add_prompt_options(parser: argparse.ArgumentParser, *, one_frame: bool = Fal
     add("--negative", f"{at}X,Y", "a point that is not on the object")
     add("--box", f"{at}X0,Y0,X1,Y1", "a box around the object")
     add("--mask", f"{at}FILE", "a drawn mask; alone it is the answer for its frame")
-    add("--text", f"{at}PHRASE", "a phrase, for engines that detect by text")
+    if one_frame:
+        add("--text", f"{at}PHRASE", "a phrase for the object")
+    else:
+        add(
+            "--text",
+            "[FRAME:]PHRASES",
+            "after --object, a phrase for it; before any, phrases that objects are made of: "
+            "'person . red car' (on the plate's first frame, if none is given)",
+        )
     if not one_frame:
         add("--candidate", "FRAME:N", "which of the segmenter's candidates to take, 1 to 3")
 
 
-def build_objects(flags: Sequence[Flag], *, frame: int | None = None) -> list[RotoObject]:
+@dataclass(frozen=True)
+class Search:
+    """Phrases for objects to be found; `frame` is None for the plate's first."""
+
+    text: str
+    frame: int | None
+
+
+def split_search(flags: Sequence[Flag]) -> tuple[Search | None, list[Flag]]:
+    """Take out each `--text` that no `--object` stands before: it makes objects.
+
+    Raises:
+        BadRequestError: two of them are for different frames.
+    """
+    texts: list[str] = []
+    frames: set[int | None] = set()
+    left: list[Flag] = []
+    for flag in flags:
+        if flag.option != "--text" or any(one.option == "--object" for one in left):
+            left.append(flag)
+            continue
+        frame, text = parse_text(flag.value) if _HAS_FRAME.match(flag.value) else (None, flag.value)
+        texts.append(text)
+        frames.add(frame)
+    if not texts:
+        return None, left
+    if len(frames) > 1:
+        raise BadRequestError("--text: objects are found on one frame; give all the same FRAME:")
+    return Search(" . ".join(texts), frames.pop()), left
+
+
+def build_objects(
+    flags: Sequence[Flag], *, frame: int | None = None, subject: bool = False
+) -> list[RotoObject]:
     """The recipe's objects, their prompts in the order of frames.
 
     Args:
         flags: as they stood on the command line.
         frame: the one frame there is, which flags need not name; None: they must name one.
+        subject: without any flag there is one object, which the matter finds.
 
     Raises:
         BadRequestError: a flag that cannot be read, or no prompt at all.
@@ -88,6 +132,8 @@ def build_objects(flags: Sequence[Flag], *, frame: int | None = None) -> list[Ro
         except BadRequestError as exc:
             raise BadRequestError(f"{flag.option}: {exc.message}", hint=exc.hint) from exc
     _check_last(objects)
+    if not objects and subject:
+        return [_new_object(0, SUBJECT)]
     if not objects:
         raise BadRequestError(
             "no prompt says what to roto",

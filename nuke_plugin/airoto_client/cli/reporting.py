@@ -29,6 +29,8 @@ class Reporter:
             print(event["path"], flush=True)
         elif event["event"] == "summary":
             print(event["output"], flush=True)
+        elif event["event"] == "found":
+            print(describe(event), flush=True)
 
     def detail(self, message: str) -> None:
         """Tell something that only `--verbose` shows."""
@@ -69,7 +71,7 @@ class PlainReporter(Reporter):
         kind = event["event"]
         if kind == "progress":
             self.progress(event)
-        elif kind in ("result", "preview"):
+        elif kind in ("result", "preview", "found"):
             print(describe(event), flush=True)
         elif kind == "summary":
             self.close()
@@ -165,6 +167,9 @@ def describe(event: Event) -> str:
         return f"plan: {event['frames_to_deliver']} frames{tail}; recipe {event['recipe_hash']}"
     if kind == "frame":
         return f"frame {event['frame']}: {event['status']} {event['path']}".rstrip()
+    if kind == "found":
+        box = ",".join(f"{side:g}" for side in (round(side, 1) for side in event["box"]))
+        return f"{event['name']}: {event['frame']}:{box} (score {event['score']:.3f})"
     if kind == "progress":
         left = time_left(event)
         return f"{event['stage']}: {event['done']}/{event['total']}" + (f", {left}" if left else "")

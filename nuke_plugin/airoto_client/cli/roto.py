@@ -20,6 +20,7 @@ from airoto.wire.messages import (
     TrimapMode,
 )
 from airoto_client.cli import events
+from airoto_client.cli.detect_options import add_detect_options, set_detect_options
 from airoto_client.cli.inputs import probe, share_plate
 from airoto_client.cli.options import (
     LAYERS,
@@ -35,7 +36,7 @@ from airoto_client.cli.options import (
     preview_folder,
     using_server,
 )
-from airoto_client.cli.prompts import add_prompt_options, build_objects
+from airoto_client.cli.prompts import add_prompt_options, build_objects, split_search
 from airoto_client.cli.render import add_overwrite_option, set_job_options
 from airoto_client.cli.reporting import Reporter
 from airoto_client.cli.shot import ShotRender
@@ -94,6 +95,7 @@ def register(verbs: Any) -> None:
     engines.add_argument("--direction", choices=tuple(_DIRECTIONS))
     engines.add_argument("--working-size", type=int, default=0, metavar="PIXELS")
     engines.add_argument("--seed", type=int, default=0, metavar="N")
+    add_detect_options(parser)
     add_matte_options(parser)
     output = parser.add_argument_group("output")
     output.add_argument(
@@ -139,6 +141,9 @@ def run(options: argparse.Namespace, reporter: Reporter, stopper: Stopper) -> Ex
         span = (wanted.first, wanted.last) if wanted is not None else None
         shared = share_plate(server, reporter, recipe.plate, span)
         fill_plate(recipe, probe(server, reporter, recipe.plate, shared), wanted)
+        search, _ = split_search(options.prompts or ())
+        if search is not None and search.frame is None:
+            recipe.detect.frame = recipe.plate.frames.first
         _tell_plate(recipe, reporter)
         recipes.validate(recipe)
         if options.save_recipe:
@@ -157,7 +162,13 @@ def build_recipe(options: argparse.Namespace) -> Recipe:
         BadRequestError: a prompt or path that cannot be read.
     """
     recipe = plate_of(options)
-    recipe.objects.extend(build_objects(options.prompts or ()))
+    search, prompts = split_search(options.prompts or ())
+    if search is not None:
+        recipe.detect.text = search.text
+        recipe.detect.frame = search.frame or 0
+    set_detect_options(recipe, options)
+    if prompts or search is None:
+        recipe.objects.extend(build_objects(prompts, subject=has_matter(options.engine_matte)))
     for item in recipe.objects:
         for prompt in item.prompts:
             if prompt.mask.path:
@@ -180,6 +191,11 @@ def build_recipe(options: argparse.Namespace) -> Recipe:
     if options.compression:
         recipe.output.compression = _COMPRESSIONS[options.compression]
     return recipe
+
+
+def has_matter(engine: str) -> bool:
+    """Whether a matter was named, which may find its subject without prompts."""
+    return engine not in ("", "auto", "none")
 
 
 def set_matte_options(recipe: Recipe, options: argparse.Namespace) -> None:

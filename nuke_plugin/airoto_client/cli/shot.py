@@ -159,6 +159,8 @@ class ShotRender:
         else:
             self._total = event["frames_to_deliver"] + len(event["frames_kept"])
         self.reporter.event(event)
+        for entry in found.get("found", []):
+            self.reporter.event(events.found(entry, self.recipe.detect.frame))
         self._tell_kept()
 
     def _take_frame(self, found: Message) -> None:
