@@ -17,13 +17,21 @@ Node = Any
 
 
 def capture(
-    node: Node, input_name: str, pattern: str, frames: Sequence[int], *, channels: str, view: str
+    node: Node,
+    input_name: str,
+    pattern: str,
+    frames: Sequence[int],
+    *,
+    channels: str,
+    view: str,
+    proxy: bool = False,
 ) -> list[int]:
     """Render frames of one of the node's inputs, those that are not there yet.
 
-    Full size, nothing converted, bounding box and format kept, half float. Never called from
-    inside a callback: see `host.defer`. The Write lies inside the node and is gone afterwards,
-    so nothing that lists a script's Writes finds it.
+    Full size or, where that is asked for, the script's proxy size; nothing converted, bounding
+    box and format kept, half float. Never called from inside a callback: see `host.defer`. The
+    Write lies inside the node and is gone afterwards, so nothing that lists a script's Writes
+    finds it.
 
     Args:
         input_name: name of the Input node inside (`plate`, `mask`).
@@ -40,7 +48,7 @@ def capture(
     if not todo:
         return []
     progress = host.Progress(f"AIRoto: {input_name} of {node.name()}")
-    with host.no_undo(), host.full_size():
+    with host.no_undo(), host.pictures_at(proxy=proxy):
         write = host.create("Write", node, name="AIRoto_capture", channels=channels, **WRITE_KNOBS)
         try:
             write.setInput(0, node.node(input_name))
@@ -59,7 +67,8 @@ def _one(write: Node, path: str, frame: int, view: str) -> None:
     """One frame, written beside its place and renamed."""
     folder, name = os.path.split(path)
     temporary = f"{folder}/part.{name}"
-    write["file"].setValue(temporary)
+    for knob in ("file", "proxy"):  # in proxy mode the second one counts
+        write[knob].setValue(temporary)
     try:
         host.execute(write, frame, view)
         os.replace(temporary, path)

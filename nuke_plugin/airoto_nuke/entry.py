@@ -5,17 +5,39 @@ Nothing here talks to the server; what does, runs on a worker thread (`work`).
 
 from __future__ import annotations
 
+import time
 import traceback
 from typing import Any, Callable
 
 from airoto.errors import AIRotoError
-from airoto_nuke import buttons, host, nodes, panel, recipe_form, remote, state_ops, work
+from airoto_nuke import (
+    buttons,
+    host,
+    nodes,
+    panel,
+    recipe_form,
+    remote,
+    renewal,
+    state_ops,
+    work,
+)
 from airoto_nuke.knobs import HANDLES, NodeKind
 
 Node = Any
 # Other knobs that the result depends on, or that change what is shown.
 _OTHERS = frozenset(
-    ("state", "inputChange", "cache_folder", "view_name", "always_render", "view", "relative_paths")
+    [
+        "state",
+        "inputChange",
+        "cache_folder",
+        "view_name",
+        "always_render",
+        "view",
+        "size",
+        "relative_paths",
+        "show_object",
+        "guide",
+    ]
 )
 _busy: set[str] = set()
 
@@ -47,17 +69,39 @@ def knob_changed(node: Node, knob: Any) -> None:
 
 
 def frame_changed() -> None:
-    """Something in the interface changed; handles follow the frame."""
+    """Something in the interface changed: handles follow the frame, and once in a while the plate
+    is looked at, so that a change upstream shows."""
     node = host.this_node()
-    if nodes.kind_of(node) is not NodeKind.ROTO:
+    kind = nodes.kind_of(node)
+    if kind in (None, NodeKind.DETECT):
         return
-    if nodes.value(node, "handles_frame") != host.frame():
+    if kind is NodeKind.ROTO and nodes.value(node, "handles_frame") != host.frame():
+        _guarded(nodes.follow_frame, node)
+    _watch.look(node)
+
+
+class _Watch:
+    """Looks at nodes' plates now and then, so that it costs a twentieth of the time at most."""
+
+    def __init__(self) -> None:
+        self._next: dict[str, float] = {}
+
+    def look(self, node: Node) -> None:
+        """Bring a node in step with its plate, if it is time."""
+        began, key = time.monotonic(), nodes.id_of(node)
+        if began < self._next.get(key, 0.0):
+            return
         _guarded(nodes.refresh, node)
+        ended = time.monotonic()
+        self._next[key] = ended + max(1.0, 20 * (ended - began))
+
+
+_watch = _Watch()
 
 
 def _welcome(node: Node) -> None:
     with host.no_undo():
-        nodes.migrate(node)
+        renewal.renew(node)
     nodes.refresh(node)
 
 

@@ -16,15 +16,23 @@ Node = Any
 
 def mask_pattern(node: Node, mask: plates.Plate) -> str:
     """Where the mask input's frames are rendered to."""
-    return cache_paths.mask_pattern(nodes.folder_of(node), mask.identity)
+    return cache_paths.mask_pattern(nodes.folder_of(node), nodes.sized(node, mask))
 
 
 def state_of(node: Node, pattern: str, frames: Sequence[int]) -> State:
-    """One object with a drawn mask on every frame."""
+    """One object with a drawn mask, or a painted trimap, on every frame."""
     name = str(nodes.value(node, "object_name", "matte")).strip()
-    prompts = tuple(Prompt(n, mask=cache_paths.frame_path(pattern, n)) for n in frames)
+    trimap = is_trimap(node)
+    prompts = tuple(
+        Prompt(n, mask=cache_paths.frame_path(pattern, n), trimap=trimap) for n in frames
+    )
     rest = nodes.state_of(node).rest
     return State(objects=(RotoObject(1, name, prompts=prompts),), current=1, rest=rest)
+
+
+def is_trimap(node: Node) -> bool:
+    """Whether the mask input shows painted trimaps."""
+    return str(nodes.value(node, "guide", "mask")) == "trimap"
 
 
 def recipe_of(
@@ -49,14 +57,20 @@ def wanted_key(node: Node, plate: plates.Plate, *, fresh: bool = False) -> str:
     mask = plates.plate_of(node, index=1, fresh=fresh)
     state = replace(state_of(node, "", ()), locks=())
     recipe = recipe_of(node, plate, state, output="matte.%04d.exr")
-    return staleness.result_key(recipe, f"{plate.identity}/{mask.identity}", ())
+    guide = f"{mask.identity}{'/trimap' if is_trimap(node) else ''}"
+    return staleness.result_key(recipe, f"{plate.identity}/{guide}", ())
 
 
-def check_inputs(plate: plates.Plate, mask: plates.Plate) -> None:
+def check_inputs(node: Node, plate: plates.Plate, mask: plates.Plate) -> None:
     """
     Raises:
-        BadRequestError: plate and mask are of different sizes.
+        BadRequestError: plate and mask are of different sizes, or a trimap has no matter.
     """
+    if is_trimap(node) and nodes.settings_of(node).matte_engine == "none":
+        raise BadRequestError(
+            "a painted trimap needs an engine that makes a matte of it",
+            hint="set “matte with” to auto on the Matte tab",
+        )
     a, b = plate.canvas, mask.canvas
     if (a.width, a.height) != (b.width, b.height):
         raise BadRequestError(

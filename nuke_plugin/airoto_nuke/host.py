@@ -113,6 +113,12 @@ def script_path() -> str:
     return os.path.abspath(name).replace("\\", "/") if name else ""
 
 
+def shipped_configs() -> str:
+    """Folder of the OCIO configs that come with Nuke."""
+    base = os.path.dirname(str(nuke.env["ExecutablePath"]))
+    return f"{base}/plugins/OCIOConfigs/configs"
+
+
 def views() -> tuple[str, ...]:
     """Names of the script's views."""
     return tuple(nuke.views())
@@ -154,10 +160,10 @@ def read_text(text: str) -> None:
     nuke.scriptReadText(text)
 
 
-def ensure_layer(name: str) -> None:
-    """Make a layer with an alpha channel known, if it is not."""
+def ensure_layer(name: str, channels: Sequence[str] = ()) -> None:
+    """Make a layer known, if it is not; of an alpha channel where nothing else is said."""
     if name not in nuke.layers():
-        nuke.Layer(name, [f"{name}.alpha"])
+        nuke.Layer(name, list(channels) or [f"{name}.alpha"])
 
 
 def create(class_name: str, group: Node, **knobs: Any) -> Node:
@@ -186,25 +192,40 @@ def execute(node: Node, number: int, view: str) -> None:
     nuke.execute(node, number, number, 1, [view])
 
 
+def is_executing() -> bool:
+    """Whether something is rendered now."""
+    return bool(nuke.executing())
+
+
 @contextlib.contextmanager
-def full_size() -> Iterator[None]:
-    """Full-size pictures for a while."""
+def pictures_at(*, proxy: bool) -> Iterator[None]:
+    """Full-size or proxy-size pictures for a while."""
     knob = nuke.root()["proxy"]
     before = bool(knob.value())
-    if before:
+    if before is not proxy:
         with no_undo():
-            knob.setValue(False)
+            knob.setValue(proxy)
     try:
         yield
     finally:
-        if before:
+        if before is not proxy:
             with no_undo():
-                knob.setValue(True)
+                knob.setValue(before)
 
 
 def proxy_is_on() -> bool:
     """Whether the script shows proxies."""
     return bool(nuke.root()["proxy"].value())
+
+
+def proxy_scale() -> float:
+    """Size of the script's proxies relative to full size, whether they are shown or not."""
+    root = nuke.root()
+    if str(root["proxy_type"].value()) == "format":
+        full: Any = root["format"].value()
+        small: Any = root["proxy_format"].value()
+        return float(small.width()) / float(full.width())
+    return float(root["proxy_scale"].value())
 
 
 def canvas(node: Node) -> Canvas:
@@ -272,6 +293,11 @@ def on_before_render(call: Callable[[], None]) -> None:
 def on_before_frame(call: Callable[[], None]) -> None:
     """Before each frame of a Write; what it raises stops the render."""
     nuke.addBeforeFrameRender(call)
+
+
+def on_after_render(call: Callable[[], None]) -> None:
+    """After a Write has rendered."""
+    nuke.addAfterRender(call)
 
 
 def on_update_ui(call: Callable[[], None]) -> None:

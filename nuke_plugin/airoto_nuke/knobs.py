@@ -14,6 +14,9 @@ from airoto_nuke.cache_paths import DEFAULT
 
 # Handles for dragging points; a frame may have more points than are shown.
 HANDLES = 8
+# Version of the nodes' hidden knobs and of what is inside them; older nodes are brought up to it.
+NODE_VERSION = 2
+ALL_OBJECTS = "all objects"
 VIEWS = ("Final", "Mask", "Trimap", "Overlay", "Foreground", "Confidence")
 
 
@@ -81,7 +84,7 @@ def hidden_knobs(kind: NodeKind) -> tuple[KnobSpec, ...]:
     """What a node remembers without showing it."""
     return (
         _hidden(_T.STRING, "airoto_kind", kind.value),
-        _hidden(_T.INT, "airoto_version", "1"),
+        _hidden(_T.INT, "airoto_version", str(NODE_VERSION)),
         _hidden(_T.STRING, "node_id"),
         _hidden(_T.STRING, "state"),
         _hidden(_T.STRING, "result_key"),
@@ -89,13 +92,13 @@ def hidden_knobs(kind: NodeKind) -> tuple[KnobSpec, ...]:
         _hidden(_T.INT, "stale", "1"),
         _hidden(_T.INT, "result_first"),
         _hidden(_T.INT, "result_last"),
+        _hidden(_T.DOUBLE, "result_scale", "1"),
+        _hidden(_T.INT, "rendering"),
         _hidden(_T.INT, "handles_frame"),
         _hidden(_T.INT, "handles_object"),
         _hidden(_T.INT, "show_candidate"),
         _hidden(_T.INT, "candidate_frame"),
-        _hidden(_T.DOUBLE, "overlay_r", "1"),
-        _hidden(_T.DOUBLE, "overlay_g", "0.6"),
-        _hidden(_T.DOUBLE, "overlay_b", "0.24"),
+        _hidden(_T.DOUBLE, "candidate_scale", "1"),
     )
 
 
@@ -134,7 +137,7 @@ _PROMPTS = (
     KnobSpec(_T.ENUM, "candidate", "candidate", "Which mask to take: the best by score, or one of "
              "up to three. It is kept with the prompt.", items=("best", "1", "2", "3")),
     _button("hide_candidates", "Hide", "Show the tracked matte again."),
-    _told("candidate_scores", "scores"),
+    _told("candidate_scores", "scores", "What the engine thinks of each candidate, 0 to 1."),
     _heading("frames_line", "Frames with prompts"),
     KnobSpec(_T.ENUM, "prompt_frames", "frames", "Every frame with a prompt of this object.",
              items=("(none)",)),
@@ -163,11 +166,11 @@ _TRACK = (
     _button("track_to_next_key", "To next key", "From here to the next frame with a prompt."),
     _button("retrack", "Re-track from here", "From here to the end of the range."),
     _button("cancel", "Cancel", "Stop at the next frame; finished ones are kept."),
-    _told("progress", "progress"),
+    _told("progress", "progress", "What is done now, or how it ended."),
     _button("lock_frame", "Approve frame", "Keep this frame's matte whatever is tracked later.",
             new_line=True),
     _button("unlock_frame", "Unlock", "Track this frame again."),
-    _told("locked", "approved"),
+    _told("locked", "approved", "Frames whose mattes are kept."),
     KnobSpec(_T.ENUM, "review", "look at", "Frames that may be wrong: low confidence, a jump of "
              "the area, flicker.", items=("(nothing)",)),
     _button("go_to_review", "Go", "Go to that frame."),
@@ -189,6 +192,9 @@ _OUTPUT = (
     KnobSpec(_T.TAB, "output_tab", "Output"),
     KnobSpec(_T.ENUM, "on_missing", "stale or missing in a render", "error stops the render. "
              "black is a choice that you make knowingly.", items=("error", "black")),
+    KnobSpec(_T.ENUM, "size", "work at", "full: the plate's own size. proxy: the script's proxy "
+             "size, quicker for trying things out; a full-size render refuses such a matte.",
+             items=("full", "proxy")),
     KnobSpec(_T.STRING, "cache_folder", "cache folder", "Tokens: {script_dir} {script} {node} "
              "{home} {temp} {user}.", DEFAULT),
     KnobSpec(_T.BOOL, "relative_paths", "relative paths", "Files below the script's folder are "
@@ -198,7 +204,8 @@ _OUTPUT = (
              new_line=False),
     KnobSpec(_T.BOOL, "confidence_layer", "confidence", "Deliver confidence_<name> layers.",
              "true", new_line=False),
-    KnobSpec(_T.ENUM, "compression", "compression", items=("ZIPS", "DWAA", "PIZ", "none")),
+    KnobSpec(_T.ENUM, "compression", "compression", "Of the matte files; each is lossless for "
+             "mattes.", items=("ZIPS", "DWAA", "PIZ", "none")),
     KnobSpec(_T.STRING, "colour_space", "plate's colour space", "Empty: what the Read says, or "
              "the script's working space."),
     KnobSpec(_T.STRING, "ocio_config", "OCIO config", "Empty: the script's."),
@@ -207,7 +214,7 @@ _OUTPUT = (
     KnobSpec(_T.BOOL, "always_render", "always render the plate", "Even where the server can read "
              "the Read's files itself."),
     KnobSpec(_T.INT, "working_size", "working size", "Long side that the model sees; 0: its own."),
-    KnobSpec(_T.INT, "seed", "seed"),
+    KnobSpec(_T.INT, "seed", "seed", "The same seed gives the same matte again."),
     _button("bake", "Bake to Reads", "Plain Read nodes with these mattes, and nothing of AIRoto.",
             new_line=True),
     _button("copy_recipe", "Copy recipe", "The recipe as JSON, to the clipboard."),
@@ -216,6 +223,13 @@ _OUTPUT = (
 _SHOW = (
     KnobSpec(_T.TAB, "show_tab", "Show"),
     KnobSpec(_T.ENUM, "view", "view", "What the node puts out. Renders want Final.", items=VIEWS),
+    KnobSpec(
+        _T.ENUM,
+        "show_object",
+        "of",
+        "Which object Mask, Trimap and Confidence show. Of all, Confidence shows the least sure.",
+        items=(ALL_OBJECTS,),
+    ),
     KnobSpec(_T.DOUBLE, "overlay_opacity", "overlay", "Opacity of the overlay.", "0.5"),
 )
 _INFO = (
@@ -224,11 +238,11 @@ _INFO = (
              "your own socket."),
     KnobSpec(_T.ENUM, "link", "link", "bridge keeps Nuke's process clean. grpc loads gRPC into "
              "Nuke, for set-ups that are known to bear it.", items=("bridge", "grpc")),
-    _told("server_state", "state"),
+    _told("server_state", "state", "What the server last said of itself."),
     _button("check_server", "Check", "Ask the server who it is.", new_line=True),
     _button("start_server", "Start local server", "Start a server on this machine."),
-    _told("engines", "engines"),
-    _told("made_with", "made with"),
+    _told("engines", "engines", "What the server can segment, track and matte with."),
+    _told("made_with", "made with", "Engines and versions of the last result."),
 )  # fmt: skip
 
 _GUIDE = (
@@ -240,9 +254,14 @@ _GUIDE = (
     _button("make", "Make", "Make the whole range.", new_line=True),
     _button("make_frame", "This frame", "Make the current frame."),
     _button("cancel", "Cancel", "Stop at the next frame; finished ones are kept."),
-    _told("progress", "progress"),
+    _told("progress", "progress", "What is done now, or how it ended."),
     KnobSpec(_T.STRING, "object_name", "name", "The layer is matte_<name>.", "matte"),
 )
+_GUIDE_KIND = KnobSpec(
+    _T.ENUM, "guide", "the mask input is", "mask: a rough mask; the unknown band around it is "
+    "made here. trimap: painted, 0 outside, 1 inside, in between unknown, and used as it is.",
+    items=("mask", "trimap"),
+)  # fmt: skip
 _DETECT = (
     KnobSpec(_T.TAB, "prompts_tab", "Detect"),
     KnobSpec(_T.STRING, "text", "find", "What to look for.", enabled=False),
@@ -265,7 +284,9 @@ def panel(kind: NodeKind) -> tuple[KnobSpec, ...]:
         return _DETECT
     dropped = {"copy_recipe", "paste_recipe"}
     output = tuple(one for one in _OUTPUT if one.name not in dropped)
-    return (*_GUIDE, *_MATTE, *output, *_SHOW, *_INFO)
+    guide = (*_GUIDE, _GUIDE_KIND) if kind is NodeKind.MATTE else _GUIDE
+    show = tuple(one for one in _SHOW if one.name != "show_object")
+    return (*guide, *_MATTE, *output, *show, *_INFO)
 
 
 def all_knobs(kind: NodeKind) -> tuple[KnobSpec, ...]:

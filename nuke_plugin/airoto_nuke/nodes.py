@@ -25,7 +25,7 @@ from airoto_nuke import (
 )
 from airoto_nuke import state as states
 from airoto_nuke.cache_paths import NodePlace
-from airoto_nuke.knobs import KnobType, NodeKind, all_knobs
+from airoto_nuke.knobs import NodeKind
 from airoto_nuke.recipe_form import SETTINGS, Settings
 from airoto_nuke.state import State
 
@@ -39,8 +39,8 @@ def create(kind: NodeKind) -> Node:
     chosen = host.selected()
     node_id = cache_paths.new_node_id()
     text = (GIZMOS / templates.file_name(kind)).read_text()
-    for name in templates.layers(kind):
-        host.ensure_layer(name)
+    for name, channels in templates.layers(kind).items():
+        host.ensure_layer(name, channels)
     host.read_text(templates.expanded(text, f"{kind.value}1", node_id))
     node = next(one for one in host.all_nodes() if id_of(one) == node_id)
     if chosen:
@@ -69,24 +69,9 @@ def ours() -> list[Node]:
     return [one for one in host.all_nodes() if kind_of(one) is not None]
 
 
-def migrate(node: Node) -> None:
-    """Bring a node that an older AIRoto saved up to date, and give a copy an id of its own.
-
-    Knobs that are missing are added with their defaults; nothing is removed or reset.
-
-    Raises:
-        BadRequestError: a newer AIRoto saved it.
-    """
-    kind = kind_of(node)
-    if kind is None:
-        return
-    states.load(str(value(node, "state", "")))
-    for spec in all_knobs(kind):
-        if node.knob(spec.name) is None and spec.type is not KnobType.TAB:
-            panel.add_knob(node, spec)
-    same = [one for one in ours() if id_of(one) == id_of(node)]
-    if not id_of(node) or len(same) > 1:
-        node["node_id"].setValue(cache_paths.new_node_id())
+def is_whole(node: Node) -> bool:
+    """Whether what is inside has been read; a Group's callbacks may run before."""
+    return node.node("Output1") is not None
 
 
 def value(node: Node, name: str, default: Any = "") -> Any:
@@ -172,10 +157,11 @@ def recipe_of(node: Node, plate: plates.Plate, state: State, *, output: str = ""
     if direct and plate.read is not None:
         path = plate.read.file
     else:
-        path = cache_paths.plate_pattern(folder_of(node), plate.identity)
+        path = cache_paths.plate_pattern(folder_of(node), sized(node, plate))
     canvas = plate.canvas
     fields = {
         "path": path,
+        "proxy_scale": scale_of(node),
         "format": {
             "width": canvas.width,
             "height": canvas.height,
@@ -186,15 +172,33 @@ def recipe_of(node: Node, plate: plates.Plate, state: State, *, output: str = ""
     return recipe_form.to_recipe(state, settings, plate=fields, output=output)
 
 
+def scale_of(node: Node) -> float:
+    """Size at which the node works, relative to full size."""
+    return host.proxy_scale() if str(value(node, "size", "full")) == "proxy" else 1.0
+
+
+def sized(node: Node, plate: plates.Plate) -> str:
+    """What a rendered plate's or mask's folder is called: by identity, and by size."""
+    scale = scale_of(node)
+    return plate.identity if scale == 1 else f"{plate.identity}_{scale:g}"
+
+
 def why_render(node: Node, plate: plates.Plate) -> str:
     """Why the node renders the plate itself; empty where the server may read the Read's files."""
     settings = settings_of(node)
+    if scale_of(node) != 1:
+        return "the node works at proxy size"
+    if settings.foreground_layer and not settings.colour_space:
+        # It comes back in the plate's own space, and is shown in the script's.
+        own, script = (plates.colour_of(plate, direct=one) for one in (True, False))
+        if own != script:
+            return "the foreground is wanted in the script's working space"
     return pixels.why_render(
         plate.read,
         settings.first,
         settings.last,
         always=bool(value(node, "always_render", False)),
-        view=str(value(node, "view_name")),
+        stereo=len(host.views()) > 1,
     )
 
 
@@ -236,6 +240,8 @@ def key_now(node: Node, state: State, *, fresh: bool = False) -> str:
 
 def refresh(node: Node, *, fresh: bool = False) -> None:
     """Bring everything that is derived from the state in step with it."""
+    from airoto_nuke import renewal
+
     kind = kind_of(node)
     if kind in (None, NodeKind.DETECT):
         return
@@ -245,6 +251,9 @@ def refresh(node: Node, *, fresh: bool = False) -> None:
         with host.no_undo():
             panel.put(node, "status", exc.message)
         return
+    if not is_whole(node):
+        return
+    renewal.renew_inside(node)
     with host.no_undo():
         key = key_now(node, state, fresh=fresh)
         if key and key != value(node, "result_key"):
@@ -252,9 +261,25 @@ def refresh(node: Node, *, fresh: bool = False) -> None:
         manifest = shown_manifest(node)
         stale = not key or key != value(node, "result_key")
         panel.put(node, "stale", int(stale))
+        if not host.is_executing():  # a render that failed may have left it
+            panel.put(node, "rendering", 0)
         panel.put(node, "status", panel.status_text(node, stale, manifest, host.frame()))
+        if manifest is not None:
+            panel.show_views(node, state, manifest)
         if kind is NodeKind.ROTO:
             panel.fill(node, state, manifest)
+
+
+def follow_frame(node: Node) -> None:
+    """What depends on the current frame alone; the graph is not looked at."""
+    try:
+        state = state_of(node)
+    except BadRequestError:
+        return
+    with host.no_undo():
+        panel.follow_frame(node, state)
+        stale, manifest = bool(value(node, "stale")), shown_manifest(node)
+        panel.put(node, "status", panel.status_text(node, stale, manifest, host.frame()))
 
 
 def _show_known(node: Node, key: str) -> None:
@@ -283,6 +308,7 @@ def show_result(node: Node, manifest: staleness.Manifest) -> None:
         reader["reload"].execute()
     panel.put(node, "result_key", manifest.key)
     panel.put(node, "has_result", 1)
+    panel.put(node, "result_scale", manifest.scale)
     panel.put(node, "result_first", frames[0])
     panel.put(node, "result_last", frames[-1])
     if changed:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from airoto_nuke import host, review, templates
-from airoto_nuke.knobs import HANDLES, KnobSpec, NodeKind
+from airoto_nuke import host, inside, review, state_ops, templates
+from airoto_nuke.knobs import ALL_OBJECTS, HANDLES, KnobSpec, NodeKind
 from airoto_nuke.staleness import Manifest
 from airoto_nuke.state import Prompt, RotoObject, State
 
 Node = Any
-_EVERYWHERE = ("rgba.red", "rgba.green", "rgba.blue", "rgba.alpha")
 _NOTHING = "(nothing)"
 _NONE = "(none)"
 
@@ -56,15 +55,9 @@ def fill(node: Node, state: State, manifest: Manifest | None) -> None:
     _menu(node, "object", [_object_item(one) for one in state.objects] or [_NONE])
     if current is not None:
         put(node, "object", _object_item(current))
-        red, green, blue = (int(current.colour[i : i + 2] or "0", 16) / 255 for i in (1, 3, 5))
-        for name, part in (("r", red), ("g", green), ("b", blue)):
-            put(node, f"overlay_{name}", part)
     for name in ("name", "colour", "group"):
         put(node, f"object_{name}", getattr(current, name) if current else "")
-    frame = host.frame()
-    prompt = current.prompt(frame) if current else None
-    _handles(node, prompt, frame, state.current)
-    put(node, "candidate", str(prompt.candidate) if prompt and prompt.candidate else "best")
+    follow_frame(node, state)
     prompts = current.prompts if current else ()
     _menu(node, "prompt_frames", [prompt_item(one) for one in prompts] or [_NONE])
     put(node, "locked", ", ".join(str(one) for one in state.locked_frames))
@@ -73,6 +66,15 @@ def fill(node: Node, state: State, manifest: Manifest | None) -> None:
         found = review.frames_to_review(manifest.frames, names)
         items = [f"{one.frame}: {one.why}" for one in found] or [_NOTHING]
         _menu(node, "review", items)
+
+
+def follow_frame(node: Node, state: State) -> None:
+    """What depends on the current frame: handles and the chosen candidate."""
+    frame = host.frame()
+    current = next((one for one in state.objects if one.id == state.current), None)
+    prompt = current.prompt(frame) if current else None
+    _handles(node, prompt, frame, state.current)
+    put(node, "candidate", str(prompt.candidate) if prompt and prompt.candidate else "best")
 
 
 def prompt_item(prompt: Prompt) -> str:
@@ -104,19 +106,45 @@ def chosen_object(node: Node) -> int:
 
 def show_layers(node: Node, manifest: Manifest, kind: NodeKind) -> None:
     """Wire the result's layers: union in rgba.alpha, objects in matte_<name>, the views."""
-    first = manifest.objects[0] if manifest.objects else ""
     for prefix in ("matte", "trimap", "confidence"):
         if prefix == "matte" or prefix in manifest.layers:
             for name in manifest.objects:
                 host.ensure_layer(f"{prefix}_{name}")
-    _copy(node.node("Trimap"), [(f"trimap_{first}.alpha", one) for one in _EVERYWHERE])
-    _copy(node.node("Confidence"), [(f"confidence_{first}.alpha", one) for one in _EVERYWHERE])
     if kind is NodeKind.TRIMAP:
-        _copy(node.node("Final"), [(f"trimap_{first}.alpha", "rgba.alpha")])
+        _copy(node.node("Final"), [(f"trimap_{manifest.objects[0]}.alpha", "rgba.alpha")])
         return
     pairs = [("rgba.alpha", "rgba.alpha")]
     pairs += [(f"matte_{name}.alpha", f"matte_{name}.alpha") for name in manifest.objects]
     _chain(node, [pairs[i : i + 4] for i in range(0, len(pairs), 4)])
+
+
+def show_views(node: Node, state: State, manifest: Manifest) -> None:
+    """What Mask, Trimap, Confidence and Overlay show of the objects of a result."""
+    names = manifest.objects
+    if node.knob("show_object") is not None:
+        _menu(node, "show_object", [ALL_OBJECTS, *names])
+        wanted = str(node["show_object"].value())
+    else:
+        wanted = ALL_OBJECTS
+    chosen = "" if wanted == ALL_OBJECTS else wanted
+    colours = {one.name: one.colour for one in state.objects}
+    current = next((one.colour for one in state.objects if one.id == state.current), "")
+    painted = [
+        (name, _rgb(colours.get(name) or state_ops.palette(index)))
+        for index, name in enumerate(names)
+    ]
+    for inner, texts in (
+        ("Planes", inside.planes(names, manifest.layers, chosen=chosen)),
+        ("Overlay", inside.overlay(painted, _rgb(current or state_ops.palette(0)))),
+    ):
+        for index, text in enumerate(texts):
+            put_on(node.node(inner), f"expr{index}", text)
+
+
+def _rgb(colour: str) -> tuple[float, float, float]:
+    """`#rrggbb` as three numbers from 0 to 1."""
+    red, green, blue = (round(int(colour[i : i + 2], 16) / 255, 3) for i in (1, 3, 5))
+    return red, green, blue
 
 
 def _chain(node: Node, fours: list[list[tuple[str, str]]]) -> None:
@@ -128,7 +156,7 @@ def _chain(node: Node, fours: list[list[tuple[str, str]]]) -> None:
     for number, pairs in enumerate(fours[1:], 1):
         made = host.create("Copy", node, name=f"Layers{number}")
         made.setInput(0, last)
-        made.setInput(1, node.node("Source"))
+        made.setInput(1, node.node("Sized"))
         _copy(made, pairs)
         last = made
     node.node("Overlay").setInput(0, last)
@@ -149,7 +177,10 @@ def _object_item(one: RotoObject) -> str:
 def _menu(node: Node, name: str, items: list[str]) -> None:
     knob = node[name]
     if list(knob.values()) != items:
+        chosen = knob.value()
         knob.setValues(items)
+        if chosen in items:
+            knob.setValue(chosen)
 
 
 def _handles(node: Node, prompt: Prompt | None, frame: int, object_id: int) -> None:

@@ -60,7 +60,7 @@ class ReadFacts:
     plain: bool = True
 
 
-def why_render(read: ReadFacts | None, first: int, last: int, *, always: bool, view: str) -> str:
+def why_render(read: ReadFacts | None, first: int, last: int, *, always: bool, stereo: bool) -> str:
     """Why the server cannot read the plate's files itself, in words; empty if it may.
 
     Whether it sees them is proved later, by asking it.
@@ -75,8 +75,9 @@ def why_render(read: ReadFacts | None, first: int, last: int, *, always: bool, v
         return "the Read is one still picture"
     if read.shifted or not read.plain:
         return "the Read changes its frames or pixels"
-    if view and ("%v" in read.file or "%V" in read.file):
-        return "the Read picks its files by view"
+    if stereo:
+        # Its files may differ by view, and one file may hold several.
+        return "the script has several views"
     if first < read.first or last > read.last:
         return f"the Read holds frames beyond {read.first}-{read.last}"
     return ""

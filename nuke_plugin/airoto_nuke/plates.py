@@ -1,6 +1,6 @@
 """The plate as the graph has it: where it comes from, what it depends on, its colour space."""
 
-# ruff: noqa: PTH117 - paths are text here, as knobs have them
+# ruff: noqa: PTH113, PTH117 - paths are text here, as knobs have them
 
 from __future__ import annotations
 
@@ -48,20 +48,13 @@ _LOOKS = frozenset(
         "useLifetime",
         "reload",
         "localizationPolicy",
-        "status",
-        "progress",
-        "server_state",
-        "engines",
-        "made_with",
-        "handles_frame",
-        "handles_object",
-        "show_candidate",
-        "candidate_frame",
-        "prompt_frames",
-        "review",
     ]
 )
 _SKIPPED_CLASSES = ("Script_Knob", "PyScript_Knob", "Tab_Knob", "Text_Knob", "PythonKnob")
+# What the pixels of a node of ours depend on, beside its inputs.
+_OUR_PIXELS = (
+    "airoto_kind", "result_key", "view", "show_object", "overlay_opacity", "on_missing", "disable",
+)  # fmt: skip
 # Nodes between an input and a Read that change nothing.
 _TRANSPARENT = ("Dot", "NoOp", "PostageStamp")
 # Knobs of a Read that change its pixels, with the value that does not.
@@ -102,13 +95,14 @@ def plate_of(node: Node, *, index: int = 0, fresh: bool = False) -> Plate:
         what = "mask" if index else "plate"
         raise BadRequestError(f"{node.name()} has no {what}", hint=f"connect its {what} input")
     first, last = host.frame_range(source)
+    found, view = identity(source, fresh=fresh), str(_value(node, "view_name", "")).strip()
     return Plate(
         node=source,
         canvas=host.canvas(source),
         first=first,
         last=last,
         read=_read_facts(source),
-        identity=identity(source, fresh=fresh),
+        identity=digest([found, view])[:16] if view else found,
     )
 
 
@@ -117,7 +111,7 @@ def identity(source: Node, *, fresh: bool = False) -> str:
 
     Knobs count as their script text, so animation counts whole and not at one frame.
     """
-    return digest(_described(source, {}, fresh))[:16]
+    return digest(_described(source, fresh))[:16]
 
 
 def colour_of(plate: Plate, *, direct: bool) -> dict[str, str]:
@@ -135,15 +129,25 @@ def colour_of(plate: Plate, *, direct: bool) -> dict[str, str]:
     config = ""
     if ocio:
         working = "scene_linear" if working == "linear" else working
-        if str(_value(root, "OCIO_config", "")) == "custom":
-            config = str(_value(root, "customOCIOConfigPath", ""))
-        else:
-            config = os.environ.get("OCIO", "")
+        config = _config_of(root)
     word, raw = ("", True)
     if direct and plate.read is not None:
         word, raw = plate.read.space, plate.read.raw
     space = pixels.space_of(word, raw=raw, working=working, ocio=ocio)
     return {"space": space, "config": config} if config else {"space": space}
+
+
+def _config_of(root: Node) -> str:
+    """The OCIO config that a script uses; empty for the ACES studio config that is built in."""
+    named = os.environ.get("OCIO", "")  # where it is set, Nuke takes it whatever the script says
+    if named:
+        return named
+    choice = str(_value(root, "OCIO_config", ""))
+    if choice == "custom":
+        return str(_value(root, "customOCIOConfigPath", ""))
+    places = (f"{choice}/config.ocio", f"{choice}.ocio")
+    folder = host.shipped_configs()
+    return next((f"{folder}/{one}" for one in places if os.path.isfile(f"{folder}/{one}")), "")
 
 
 def view_of(node: Node) -> str:
@@ -191,22 +195,43 @@ def _read_facts(source: Node) -> pixels.ReadFacts | None:
     )
 
 
-def _described(node: Node, seen: dict[str, int], fresh: bool) -> Any:
-    name = node.fullName()
-    if name in seen:
-        return seen[name]
-    seen[name] = len(seen)
-    made: list[Any] = [node.Class(), _knob_texts(node)]
-    if node.Class() == "Read":
-        made.append(_files(node, fresh))
-    if hasattr(node, "nodes"):
-        inner = sorted(node.nodes(), key=lambda one: str(one.name()))
-        made.append([[one.name(), _described(one, seen, fresh)] for one in inner])
-    inputs = [node.input(i) for i in range(node.inputs())]
-    made.append([None if one is None else _described(one, seen, fresh) for one in inputs])
-    others = [one for one in host.upstream([node]) if one not in inputs and one is not node]
-    made.append([_described(one, seen, fresh) for one in others])
+def _described(source: Node, fresh: bool) -> list[Any]:
+    """A node and everything that it depends on, each once, wired by their numbers in the list."""
+    numbers: dict[str, int] = {}
+    waiting: list[Node] = []
+
+    def number(node: Node) -> int | None:
+        if node is None:
+            return None
+        name = str(node.fullName())
+        if name not in numbers:
+            numbers[name] = len(numbers)
+            waiting.append(node)
+        return numbers[name]
+
+    number(source)
+    made = []
+    while waiting:
+        node = waiting.pop(0)
+        inputs = [node.input(index) for index in range(node.inputs())]
+        wired = [number(one) for one in inputs]
+        if node.knob("airoto_kind") is not None:
+            # One of ours: its result's key stands for whatever is inside.
+            made.append([_some_texts(node, _OUR_PIXELS), wired])
+            continue
+        inner = []
+        if hasattr(node, "nodes"):
+            inside = sorted(node.nodes(), key=lambda one: str(one.name()))
+            inner = [[str(one.name()), number(one)] for one in inside]
+        others = [one for one in host.upstream([node]) if one not in inputs and one is not node]
+        files = _files(node, fresh) if node.Class() == "Read" else ""
+        texts = _knob_texts(node)
+        made.append([node.Class(), texts, files, wired, inner, [number(one) for one in others]])
     return made
+
+
+def _some_texts(node: Node, names: tuple[str, ...]) -> list[str]:
+    return [str(_value(node, name, "")) for name in names]
 
 
 def _knob_texts(node: Node) -> list[tuple[str, str]]:

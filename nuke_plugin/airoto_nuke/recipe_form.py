@@ -31,6 +31,7 @@ _ENUMS: dict[str, tuple[str, dict[str, str]]] = {
         {"ZIPS": "ZIPS", "DWAA": "DWAA", "PIZ": "PIZ", "none": "NONE"},
     ),
 }
+_TRIMAP = "DRAWN_MASK_KIND_TRIMAP"
 # Where in the recipe each setting lives.
 _PLACES: dict[str, tuple[str, ...]] = {
     "name": ("name",),
@@ -196,6 +197,8 @@ def _prompt_out(prompt: Prompt) -> dict[str, Any]:
         made["mask"] = {"path": prompt.mask}
     elif prompt.image:
         made["mask"] = {"image": prompt.image}
+    if prompt.trimap and "mask" in made:
+        made["mask"]["kind"] = _TRIMAP
     if prompt.candidate:
         made["candidate"] = prompt.candidate
     return made
@@ -232,6 +235,7 @@ def _prompt_in(data: Mapping[str, Any]) -> Prompt:
         mask=str(mask.get("path", "")),
         image=str(mask.get("image", "")),
         candidate=int(data.get("candidate", 0)),
+        trimap=mask.get("kind") == _TRIMAP,
     )
 
 

@@ -164,20 +164,25 @@ def _prepared(
             stop.check()
             emit(Going(number / len(there), f"sending frame {frame}"))
             uploads.append({"frame": frame, "handle": link.upload_file(path)["handle"]})
-    asked = {name: plate[name] for name in ("path", "view", "layer", "colour") if name in plate}
-    if "proxy_scale" in plate:
-        asked["proxy_scale"] = plate["proxy_scale"]
-    request = {"plate": asked, "uploads": uploads}
+    used = ("path", "view", "layer", "colour", "proxy_scale")
+    request = {
+        "plate": {name: plate[name] for name in used if name in plate},
+        "uploads": uploads,
+    }
     probed = link.call("ProbePlate", request, timeout=_PROBE_TIMEOUT)["plate"]["format"]
-    wanted = plate["format"]
-    if (probed["width"], probed["height"]) != (wanted["width"], wanted["height"]):
+    wanted, scale = plate["format"], float(plate.get("proxy_scale") or 1.0)
+    # A proxy of an odd size was rounded to whole pixels.
+    off = max(abs(probed[side] - wanted[side]) for side in ("width", "height"))
+    if off > (0 if scale == 1 else 1 / scale):
         raise FrameMismatchError(
             f"the plate's files are {probed['width']}x{probed['height']}, the node sees "
             f"{wanted['width']}x{wanted['height']}",
             hint="switch “always render the plate” on, on the Output tab",
             path=plate["path"],
         )
-    plate["format"] = {**wanted, **probed}
+    plate["format"] = {**wanted, **probed, "width": wanted["width"], "height": wanted["height"]}
+    if "data_window" not in probed:
+        plate["format"].pop("data_window", None)
     stop.check()
     return recipe, uploads
 

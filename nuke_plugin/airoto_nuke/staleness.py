@@ -29,7 +29,6 @@ _LEFT_OUT = (
     ("name",),
     ("plate", "path"),
     ("plate", "format"),  # the identity stands for both
-    ("plate", "proxy_scale"),
     ("processing", "threads"),
     ("output", "path"),
     ("output", "overwrite"),
@@ -86,6 +85,7 @@ class Manifest:
         locked: frames that hold an approved file instead.
         plate_files: size and mtime of the plate's files by frame, where the node reads them
             itself.
+        scale: size of the files relative to the full-size plate.
     """
 
     key: str
@@ -96,6 +96,7 @@ class Manifest:
     frames: Mapping[int, tuple[FrameNote, ...]] = field(default_factory=dict)
     locked: tuple[int, ...] = ()
     plate_files: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    scale: float = 1.0
 
     def with_frame(self, frame: int, notes: Iterable[FrameNote]) -> Manifest:
         """One more finished frame."""
@@ -144,6 +145,7 @@ def read_manifest(path: str) -> Manifest | None:
             },
             locked=tuple(data["locked"]),
             plate_files={int(f): (int(s), int(m)) for f, (s, m) in data["plate_files"].items()},
+            scale=float(data.get("scale", 1.0)),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -19,6 +19,7 @@ def every_mode() -> None:
 
     host.on_before_render(_before_render)
     host.on_before_frame(_before_frame)
+    host.on_after_render(_after_render)
 
 
 def windows() -> None:
@@ -54,6 +55,12 @@ def _before_frame() -> None:
     from airoto_nuke import gate
 
     gate.before_frame()
+
+
+def _after_render() -> None:
+    from airoto_nuke import gate
+
+    gate.after_render()
 
 
 def _frame_changed() -> None:

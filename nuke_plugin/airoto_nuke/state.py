@@ -50,6 +50,7 @@ class Prompt:
         mask: path of a drawn mask's file, or empty.
         image: a drawn mask inside the recipe, base64, or empty; never beside `mask`.
         candidate: which of the segmenter's masks, 1 to 3; 0 is the best.
+        trimap: `mask` or `image` is a painted trimap.
     """
 
     frame: int
@@ -59,6 +60,7 @@ class Prompt:
     mask: str = ""
     image: str = ""
     candidate: int = 0
+    trimap: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -199,6 +201,8 @@ def _prompt_out(prompt: Prompt) -> dict[str, Any]:
     for name in ("text", "mask", "image", "candidate"):
         if getattr(prompt, name):
             made[name] = getattr(prompt, name)
+    if prompt.trimap:
+        made["trimap"] = 1
     return made
 
 
@@ -225,6 +229,7 @@ def _prompt_in(data: Mapping[str, Any]) -> Prompt:
         mask=str(data.get("mask", "")),
         image=str(data.get("image", "")),
         candidate=int(data.get("candidate", 0)),
+        trimap=bool(data.get("trimap", 0)),
     )
 
 

@@ -19,6 +19,11 @@ _COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
 PALETTE = ("#ff9a3c", "#3cb4ff", "#7dff5a", "#ff5ad2", "#ffe83c", "#9b6bff", "#3cffd0", "#ff4b4b")
 
 
+def palette(index: int) -> str:
+    """The colour that the object of that number, from 0, is given."""
+    return PALETTE[index % len(PALETTE)]
+
+
 def add_object(state: State, name: str = "", colour: str = "") -> State:
     """A new object, which becomes the current one; names and colours are found if empty."""
     number = max((one.id for one in state.objects), default=0) + 1
@@ -29,7 +34,7 @@ def add_object(state: State, name: str = "", colour: str = "") -> State:
             free += 1
         name = f"object{free}"
     _check_name(state, name, 0)
-    colour = colour or PALETTE[(number - 1) % len(PALETTE)]
+    colour = colour or palette(number - 1)
     made = RotoObject(number, name, _checked_colour(colour))
     return replace(state, objects=(*state.objects, made), current=number)
 
@@ -126,7 +131,9 @@ def set_text(state: State, frame: int, text: str) -> State:
 def set_mask(state: State, frame: int, path: str) -> State:
     """A drawn mask's file as the prompt of that frame; empty takes it away."""
     state = _with_current(state)
-    return _with_prompt(state, state.current, frame, lambda p: replace(p, mask=path, image=""))
+    return _with_prompt(
+        state, state.current, frame, lambda p: replace(p, mask=path, image="", trimap=False)
+    )
 
 
 def choose_candidate(state: State, frame: int, candidate: int) -> State:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from airoto_nuke.inside import Inner, inner_nodes
 from airoto_nuke.knobs import KnobSpec, KnobType, NodeKind, all_knobs
 
 # Standing in for `pass`: what an artist reads whose Nuke has no AIRoto.
@@ -32,15 +33,6 @@ except ImportError:
     pass
 else:
     entry.created(nuke.thisNode())"""
-
-_CANDIDATE = "($gui && parent.show_candidate && frame==parent.candidate_frame)"
-_BAD = (
-    "(parent.stale || parent.has_result==0 || frame<parent.result_first"
-    " || frame>parent.result_last)"
-)
-_READ = "inputs 0\n  first {first}\n  last {last}\n  before black\n  after black\n  raw true"
-# A name that no file has: reading it is the error that stops a render.
-REFUSED = "AIRoto_has_no_current_matte_for_this_frame__open_the_node_and_track_again.exr"
 
 
 def gizmo(kind: NodeKind) -> str:
@@ -114,87 +106,14 @@ _HELP = {
 
 def _inside(kind: NodeKind) -> str:
     """The nodes inside, wired through Nuke's node stack."""
-    if kind is NodeKind.DETECT:
-        return _indented(
-            _node("Input", "plate", "inputs 0")
-            + "set Nplate [stack 0]\n"
-            + _node("Output", "Output1", "")
-        )
-    text = _node("Input", "plate", "inputs 0") + "set Nplate [stack 0]\n"
-    text += _node("Input", "mask", "inputs 0\n  number 1")
-    read = _READ.format(first=0, last=0)
-    text += _node("Read", "Result", f"{read}\n  on_error black") + "set Nresult [stack 0]\n"
-    text += _node("Read", "Checked", read) + "set Nchecked [stack 0]\n"
-    text += _node("Read", "Candidate", f"{read}\n  on_error black") + "set Ncandidate [stack 0]\n"
-    # Every frame is held, so that every frame is an error.
-    refused = f"inputs 0\n  file {quoted(REFUSED)}\n  before hold\n  after hold\n  raw true"
-    text += _node("Read", "Refused", refused) + "set Nrefused [stack 0]\n"
-    text += "push $Nplate\n"
-    zero = "\n  ".join(f"expr{n} 0" for n in range(4))
-    text += _node("Expression", "Empty", zero) + "set Nempty [stack 0]\n"
-    shown = f"{_CANDIDATE} + 2*(parent.has_result==0)*({_CANDIDATE}==0)"
-    text += _switch("Shown", shown, "Nresult", "Ncandidate", "Nempty")
-    rendered = f"{_BAD} + 2*parent.on_missing"
-    text += _switch("Rendered", rendered, "Nchecked", "Nrefused", "Nresult", "Nempty")
-    text += _switch("Source", "1-$gui", "NShown", "NRendered")
-    text += _copies(kind)
-    text += _switch(
-        "View",
-        "parent.view",
-        "NFinal",
-        "NMask",
-        "NTrimap",
-        "NOverlay",
-        "NForeground",
-        "NConfidence",
-    )
-    text += _node("Output", "Output1", "")
-    return _indented(text)
+    return _indented("".join(_inner_text(one) for one in inner_nodes(kind)))
 
 
-def _copies(kind: NodeKind) -> str:
-    everywhere = ("rgba.red", "rgba.green", "rgba.blue", "rgba.alpha")
-    layer = "matte" if kind is not NodeKind.ROTO else "object1"
-    final = [("rgba.alpha", "rgba.alpha")]
-    if kind is NodeKind.TRIMAP:
-        final = [(f"trimap_{layer}.alpha", "rgba.alpha")]
-    text = _copy("Final", "NSource", final)
-    text += _copy("Mask", "NSource", [("rgba.alpha", to) for to in everywhere])
-    text += _copy("Trimap", "NSource", [(f"trimap_{layer}.alpha", to) for to in everywhere])
-    mixed = [
-        f"{sign}*(1-a*parent.overlay_opacity)+a*parent.overlay_opacity*parent.overlay_{sign}"
-        for sign in "rgb"
-    ]
-    lines = "\n  ".join(f"expr{n} {quoted(one)}" for n, one in enumerate(mixed))
-    text += "push $NFinal\n" + _node("Expression", "Overlay", lines) + "set NOverlay [stack 0]\n"
-    text += _copy("Foreground", "NSource", [(name, name) for name in everywhere])
-    text += _copy("Confidence", "NSource", [(f"confidence_{layer}.alpha", to) for to in everywhere])
-    return text
-
-
-def _copy(name: str, source: str, channels: list[tuple[str, str]]) -> str:
-    """A Copy: input 0 is the plate, input 1 where channels come from."""
-    lines = ["inputs 2"]
-    for index, (start, target) in enumerate(channels):
-        lines += [f"from{index} {start}", f"to{index} {target}"]
-    head = f"push ${source}\npush $Nplate\n"
-    return head + _node("Copy", name, "\n  ".join(lines)) + f"set N{name} [stack 0]\n"
-
-
-def _switch(name: str, which: str, *inputs: str) -> str:
-    pushed = "".join(f"push ${one}\n" for one in reversed(inputs))
-    body = f"inputs {len(inputs)}\n  which {{{{{quoted_expression(which)}}}}}"
-    return pushed + _node("Switch", name, body) + f"set N{name} [stack 0]\n"
-
-
-def quoted_expression(text: str) -> str:
-    """An expression for the inside of two pairs of braces, in quotes where it has spaces."""
-    return f'"{text}"' if " " in text else text
-
-
-def _node(class_name: str, name: str, body: str) -> str:
-    inner = f"  {body}\n" if body else ""
-    return f"{class_name} {{\n{inner}  name {name}\n}}\n"
+def _inner_text(one: Inner) -> str:
+    text = "".join(f"push $N{name}\n" for name in reversed(one.inputs))
+    text += f"{one.class_name} {{\n  inputs {len(one.inputs)}\n"
+    text += "".join(f"  {name} {value}\n" for name, value in one.knobs)
+    return f"{text}  name {one.name}\n}}\nset N{one.name} [stack 0]\n"
 
 
 def _indented(text: str) -> str:

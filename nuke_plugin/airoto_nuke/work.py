@@ -92,11 +92,12 @@ def make(node: Node, first: int, last: int) -> None:
     """Mattes (or trimaps) from the mask input, for a range of frames."""
     plate = plates.plate_of(node, fresh=True)
     mask = plates.plate_of(node, index=1, fresh=True)
-    guides.check_inputs(plate, mask)
+    guides.check_inputs(node, plate, mask)
     view = plates.view_of(node)
     frames = range(first, last + 1)
     pattern = guides.mask_pattern(node, mask)
-    capture.capture(node, "mask", pattern, frames, channels="alpha", view=view)
+    proxy = nodes.scale_of(node) != 1
+    capture.capture(node, "mask", pattern, frames, channels="alpha", view=view, proxy=proxy)
     state = guides.state_of(node, pattern, frames)
     key = guides.wanted_key(node, plate)
     _render_plate(node, plate, frames, view)
@@ -113,7 +114,8 @@ def candidate_key(recipe: Any, frame: int) -> str:
     for _, said in prompts:
         for prompt in said:
             prompt.pop("candidate", None)
-    plate = {name: recipe["plate"].get(name) for name in ("path", "colour", "view", "layer")}
+    used = ("path", "colour", "view", "layer", "proxy_scale")
+    plate = {name: recipe["plate"].get(name) for name in used}
     working = recipe.get("processing", {})
     return staleness.digest([prompts, plate, recipe.get("segment"), working])[:16]
 
@@ -140,6 +142,7 @@ def show_candidate(node: Node, frame: int) -> None:
         for name in ("first", "last"):
             panel.put_on(reader, name, frame)
         panel.put(node, "candidate_frame", frame)
+        panel.put(node, "candidate_scale", nodes.scale_of(node))
         panel.put(node, "show_candidate", 1)
 
 
@@ -196,8 +199,9 @@ def _asked(node: Node, recipe: Any, key: str, frames: tuple[int, int], state: St
 def _render_plate(node: Node, plate: plates.Plate, frames: Any, view: str) -> None:
     if not nodes.why_render(node, plate):
         return
-    pattern = cache_paths.plate_pattern(nodes.folder_of(node), plate.identity)
-    capture.capture(node, "plate", pattern, list(frames), channels="rgb", view=view)
+    pattern = cache_paths.plate_pattern(nodes.folder_of(node), nodes.sized(node, plate))
+    proxy = nodes.scale_of(node) != 1
+    capture.capture(node, "plate", pattern, list(frames), channels="rgb", view=view, proxy=proxy)
 
 
 def _deliver(node: Node, ask: remote.Ask, state: State) -> None:
@@ -218,6 +222,7 @@ def _deliver(node: Node, ask: remote.Ask, state: State) -> None:
             pattern=output["path"],
             objects=tuple(one.name for one in state.objects),
             layers=layers,
+            scale=ask.recipe["plate"]["proxy_scale"],
         )
     )
     box.manifest = replace(box.manifest, plate_files={**box.manifest.plate_files, **plate_files})

@@ -77,7 +77,7 @@ def read(**changes: object) -> pixels.ReadFacts:
 
 
 def test_an_untouched_read_needs_no_rendering():
-    assert pixels.why_render(read(), 1, 9, always=False, view="") == ""
+    assert pixels.why_render(read(), 1, 9, always=False, stereo=False) == ""
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_an_untouched_read_needs_no_rendering():
     ],
 )
 def test_everything_else_is_rendered_and_the_reason_is_said(changes, first, last, words):
-    assert words in pixels.why_render(read(**changes), first, last, always=False, view="")
+    assert words in pixels.why_render(read(**changes), first, last, always=False, stereo=False)
 
 
 def test_files_are_named_as_nuke_names_them():

@@ -247,7 +247,7 @@ def test_no_server_is_said_with_the_next_step_and_nothing_hangs(studio):
     assert "Start local server" in studio.app.said[-1]
     assert node["progress"].value().startswith("failed")
     assert node["stale"].value() == 1
-    assert gate.problems(studio.write(node), FIRST, fresh=False)
+    assert gate.problems(studio.write(node), FIRST)
 
 
 def test_the_grpc_link_gives_the_same_matte_as_the_bridge(studio):

@@ -13,7 +13,7 @@ from airoto_server.engines.registry import Role
 from airoto_server.engines.roles import Candidate, Mask, Prompts, Segmenter, Trimap
 from airoto_server.ops.geometry import Working, place
 from airoto_server.ops.imagefile import MaskImage
-from airoto_server.ops.resample import mask_to_picture
+from airoto_server.ops.resample import mask_to_picture, shrink
 from airoto_server.ops.seeds import seed_for
 from airoto_server.sessions.paths import check_drawn_mask
 from airoto_server.sessions.shot import Shot
@@ -130,7 +130,8 @@ def read_drawn_mask(workshop: Workshop, drawn: DrawnMask) -> MaskImage:
 def fitted(image: MaskImage, shot: Shot) -> Mask:
     """A mask image over the shot's output window.
 
-    It must have the display size of the plate's files, or fill its data window.
+    It must have the display size of the plate's files, or fill its data window; for a proxy
+    one of the full-size plate is taken too, and made smaller.
 
     Raises:
         FrameMismatchError: it has another size.
@@ -141,6 +142,9 @@ def fitted(image: MaskImage, shot: Shot) -> Mask:
         return place(image.mask, image.window, shot.window)
     if image.mask.shape == (shot.window.height, shot.window.width):
         return image.mask
+    if shot.scale < 1 and image.display == (shot.format.width, shot.format.height):
+        full = place(image.mask, image.window, shot.format.data)
+        return shrink(full, shot.window.width, shot.window.height)
     raise FrameMismatchError(
         f"the drawn mask is {image.display[0]}x{image.display[1]} pixels; allowed: the plate's "
         f"{width}x{height}, or its data window's {shot.window.width}x{shot.window.height}"

@@ -69,6 +69,7 @@ from nuke._knobs import (
     String_Knob,
     Tab_Knob,
     Text_Knob,
+    WH_Knob,
     XY_Knob,
 )
 from nuke._menus import Menu, MenuItem, ViewerWindow, activeViewer, menu

@@ -183,8 +183,11 @@ def write(node: Any, frame: int) -> str:
     image = render(node.input(0), frame)
     scale = app.root._proxy_scale()
     if scale != 1.0:
-        raise RuntimeError("the double renders full size only; switch proxy off")
-    path = _absolute(node["file"].evaluate(frame))
+        image = resized(image, scale)
+    # Source: Nuke reference guide, Write: it renders at the active scale, full or proxy; in proxy
+    # mode the proxy knob names the file.
+    name = "file" if scale == 1.0 or not node["proxy"].value() else "proxy"
+    path = _absolute(node[name].evaluate(frame))
     if node["create_directories"].value():
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     wanted = node["channels"].value()
@@ -208,6 +211,24 @@ def write(node: Any, frame: int) -> str:
     out.close()
     app.written.append(path)
     return path
+
+
+def resized(image: Image, scale: float) -> Image:
+    """A picture that much larger or smaller, by the nearest pixel; the format is rounded."""
+    form = image.format
+    width, height = round(form.width() * scale), round(form.height() * scale)
+    x, y, r, t = image.bbox
+    box = (round(x * scale), round(y * scale), round(r * scale), round(t * scale))
+    rows = np.clip((np.arange(box[3] - box[1]) + 0.5) / scale, 0, t - y - 1).astype(int)
+    columns = np.clip((np.arange(box[2] - box[0]) + 0.5) / scale, 0, r - x - 1).astype(int)
+    made = {name: plane[np.ix_(rows, columns)] for name, plane in image.channels.items()}
+    return Image(Format(width, height, 0, 0, width, height, form.pixelAspect()), box, made)
+
+
+def _reformat(node: Any) -> Image:
+    if node["type"].value() != "scale" or not node["pbb"].value():
+        raise RuntimeError("the double reformats by scale, keeping the bounding box, only")
+    return resized(_render(node.input(0)), node["scale"].value()[0])
 
 
 def _named(wanted: str, image: Image) -> list[str]:
@@ -246,28 +267,36 @@ def _copy(node: Any) -> Image:
 
 def _expression(node: Any) -> Image:
     image = _render(node.input(0))
-    known = {name[5]: image.plane(name) for name in RGBA}
     made = dict(image.channels)
+    black = image.plane("")
     for index, name in enumerate(RGBA):
         tree = ast.parse(node[f"expr{index}"].value(), mode="eval").body
-        made[name] = np.asarray(_pixel_value(tree, known, node), np.float32) + 0 * known["r"]
+        made[name] = np.asarray(_pixel_value(tree, image, node), np.float32) + black
     return replace(image, channels=made)
 
 
-def _pixel_value(tree: Any, known: dict[str, Any], node: Any) -> Any:
+def _pixel_value(tree: Any, image: Image, node: Any) -> Any:
+    """Source: Nuke reference guide, Expression: r, g, b, a, `layer.channel`, min, max."""
     if isinstance(tree, ast.Constant):
         return tree.value
     if isinstance(tree, ast.Name):
-        return known[tree.id]
+        return image.plane(RGBA["rgba".index(tree.id)])
     if isinstance(tree, ast.Attribute):
-        return node._parent[tree.attr].getValue() if tree.value.id == "parent" else None
+        if tree.value.id == "parent":
+            return node._parent[tree.attr].getValue()
+        if tree.value.id not in app.layers:
+            raise RuntimeError(f"{node.fullName()}: no layer {tree.value.id!r}")
+        return image.plane(f"{tree.value.id}.{tree.attr}")
+    if isinstance(tree, ast.Call):
+        values = [_pixel_value(one, image, node) for one in tree.args]
+        return {"max": np.maximum, "min": np.minimum}[tree.func.id](*values)
     if isinstance(tree, ast.BinOp):
-        left = _pixel_value(tree.left, known, node)
-        right = _pixel_value(tree.right, known, node)
+        left = _pixel_value(tree.left, image, node)
+        right = _pixel_value(tree.right, image, node)
         action = {ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.Div: np.divide}
         return action[type(tree.op)](left, right)
     if isinstance(tree, ast.UnaryOp):
-        return -_pixel_value(tree.operand, known, node)
+        return -_pixel_value(tree.operand, image, node)
     raise RuntimeError(f"the double does not know {ast.dump(tree)}")
 
 
@@ -287,7 +316,9 @@ def _rectangle(node: Any) -> Image:
     plane = np.zeros((t - y, r - x), np.float32)
     plane[max(0, t - high) : max(0, t - low), max(0, left - x) : max(0, right - x)] = 1
     names = RGBA if node["output"].value() == "rgba" else RGBA[3:]
-    return replace(image, channels={**image.channels, **dict.fromkeys(names, plane)})
+    # Source: Nuke reference guide, Rectangle: drawn over what is there.
+    drawn = {name: plane + image.plane(name) * (1 - plane) for name in names}
+    return replace(image, channels={**image.channels, **drawn})
 
 
 def _multiply(node: Any) -> Image:
@@ -327,6 +358,7 @@ _OPERATIONS = {
     "Read": _read,
     "Switch": _switch,
     "Copy": _copy,
+    "Reformat": _reformat,
     "Expression": _expression,
     "Constant": _constant,
     "Rectangle": _rectangle,

@@ -270,6 +270,17 @@ class XY_Knob(Array_Knob):
     size = 2
 
 
+class WH_Knob(Array_Knob):
+    """Width and height; one value or expression in a script is both."""
+
+    kind = 14
+    size = 2
+
+    def _from_script(self, script: str) -> None:
+        parts = tclwords.split(script)
+        super()._from_script(" ".join(f"{{{one}}}" for one in parts * (2 // len(parts))))
+
+
 class BBox_Knob(Array_Knob):
     kind = 15
     size = 4
@@ -541,7 +552,10 @@ def _expression(tree: ast.AST, node: Any) -> Any:
             return app.frame
         return _knob_number(node, tree.id)
     if isinstance(tree, ast.Attribute) and isinstance(tree.value, ast.Name):
-        owner = node._parent if tree.value.id == "parent" else node._sibling(tree.value.id)
+        if tree.value.id == "root":
+            owner = app.root
+        else:
+            owner = node._parent if tree.value.id == "parent" else node._sibling(tree.value.id)
         return _knob_number(owner, tree.attr)
     raise ValueError(f"the double does not know the expression {ast.dump(tree)}")
 

@@ -22,6 +22,7 @@ from nuke._knobs import (
     PythonKnob,
     Reload_Knob,
     Tab_Knob,
+    WH_Knob,
 )
 
 TO_SCRIPT = 1
@@ -125,12 +126,21 @@ _CLASSES: dict[str, tuple[int, tuple[tuple[str, type[Knob], tuple[Any, ...]], ..
         (("area", BBox_Knob, ()), ("color", AColor_Knob, ()), ("output", EvalString_Knob, ())),
     ),
     "Multiply": (1, (("value", AColor_Knob, ()), ("channels", EvalString_Knob, ()))),
+    "Reformat": (
+        1,
+        (
+            ("type", Enumeration_Knob, (("to format", "to box", "scale"),)),
+            ("scale", WH_Knob, ()),
+            ("pbb", Boolean_Knob, ()),
+        ),
+    ),
     "TimeOffset": (1, (("time_offset", Int_Knob, ()),)),
     "AdjBBox": (1, (("numpixels", Int_Knob, ()),)),
     "Merge2": (2, (("operation", Enumeration_Knob, (_MERGES,)),)),
     "OneView": (1, (("view", EvalString_Knob, ()),)),
 }
 _DEFAULTS: dict[tuple[str, str], Any] = {
+    ("Reformat", "scale"): (1.0, 1.0),
     ("Read", "first"): (1,),
     ("Read", "last"): (1,),
     ("Write", "channels"): "rgb",
@@ -428,6 +438,7 @@ class Root(Group):
         hd = Format(1920, 1080, 0, 0, 1920, 1080, 1.0, "HD_1080")
         extra: list[Knob] = [
             Int_Knob("first_frame"), Int_Knob("last_frame"), Boolean_Knob("proxy"),
+            Enumeration_Knob("proxy_type", None, ("scale", "format")),
             Double_Knob("proxy_scale"), Int_Knob("frame"), Double_Knob("fps"),
             Enumeration_Knob("colorManagement", None, ("Nuke", "OCIO")),
             Enumeration_Knob(
