@@ -127,3 +127,37 @@ def test_null_alpha_is_a_half_where_unknown() -> None:
     picture, _, trimap = soft_disc((240, 320))
     alpha = matte_in_windows(NullMatter(), cutter(picture, []), trimap, seed=0, threads=1)
     np.testing.assert_array_equal(alpha, trimap)
+
+
+class Clicks:
+    """Somebody who wants the device so many times."""
+
+    def __init__(self, clicks: int) -> None:
+        self.left = clicks
+        self.ways = 0
+
+    @property
+    def wanted(self) -> bool:
+        return self.left > 0
+
+    def give_way(self) -> None:
+        self.ways += 1
+        self.left -= 1
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_giving_way_between_windows_changes_nothing(threads: int) -> None:
+    trimap = np.full((300, 2600), 0.5, np.float32)
+    trimap[:20], trimap[-20:] = 0, 1
+    picture = np.random.default_rng(3).random((300, 2600, 3), np.float32)
+
+    def picture_of(window: Window) -> Picture:
+        return picture[window.slices(Window.sized(2600, 300))]
+
+    alone = matte_in_windows(NullMatter(), picture_of, trimap, seed=1, threads=threads)
+    clicks = Clicks(2)
+    shared = matte_in_windows(
+        NullMatter(), picture_of, trimap, seed=1, threads=threads, pause=clicks
+    )
+    assert clicks.ways == 2
+    np.testing.assert_array_equal(alone, shared)

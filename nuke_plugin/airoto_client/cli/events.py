@@ -97,6 +97,17 @@ def progress_of(found: Message) -> Event:
     )
 
 
+def queue(found: Message) -> Event:
+    """Of a `QueuePlace` message."""
+    wait = found.get("wait_seconds", 0.0)
+    return {
+        "event": "queue",
+        "position": found.get("position", 0),
+        "running": found.get("running", 0),
+        "wait_seconds": None if wait < 0 else wait,
+    }
+
+
 def preview(kind: str, path: str) -> Event:
     """A picture or movie to look at was written."""
     return {"event": "preview", "kind": kind, "path": path}

@@ -173,6 +173,8 @@ def describe(event: Event) -> str:
     if kind == "progress":
         left = time_left(event)
         return f"{event['stage']}: {event['done']}/{event['total']}" + (f", {left}" if left else "")
+    if kind == "queue":
+        return in_the_queue(event)
     if kind == "warning":
         where = "" if event["frame"] is None else f"frame {event['frame']}: "
         return f"warning: {where}{event['message']}"
@@ -186,13 +188,26 @@ def describe(event: Event) -> str:
     return str(event["message"])
 
 
+def in_the_queue(event: Event) -> str:
+    """Where a render waits, and for how long."""
+    if not event["position"]:
+        return "queue: it begins"
+    wait = event["wait_seconds"]
+    about = "" if wait is None else f", about {_clock(wait)}"
+    return f"queue: place {event['position']}{about}; {event['running']} renders are running"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02}"
+
+
 def time_left(event: Event) -> str:
     """`about 3:20 left`, or empty."""
     left = event["seconds_left"]
     if left is None or event["done"] >= event["total"]:
         return ""
-    minutes, seconds = divmod(round(left), 60)
-    return f"about {minutes}:{seconds:02} left"
+    return f"about {_clock(left)} left"
 
 
 def error_lines(exc: AIRotoError) -> list[str]:

@@ -140,6 +140,8 @@ class ShotRender:
             self._take_frame(answer["frame"])
         elif "progress" in answer:
             self.reporter.event(events.progress_of(answer["progress"]))
+        elif "queue" in answer:
+            self.reporter.event(events.queue(answer["queue"]))
         elif "warning" in answer:
             found = answer["warning"]
             self.reporter.event(events.warning(found.get("message", ""), found.get("frame")))

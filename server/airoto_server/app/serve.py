@@ -60,7 +60,28 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--threads", type=int, default=0, help="worker threads of a job (default: all processors)"
     )
-    parser.add_argument("--device", default="cpu", help="cpu, cuda:0, mps")
+    parser.add_argument(
+        "--device",
+        action="append",
+        default=[],
+        help="cpu, cuda:0, mps; may be given several times, renders are spread over them "
+        "(default: cpu)",
+    )
+    parser.add_argument(
+        "--renders",
+        type=_count,
+        default=Settings.renders,
+        metavar="N",
+        help="renders at a time on each device, which share it frame by frame "
+        f"(default: {Settings.renders}); the others wait",
+    )
+    parser.add_argument(
+        "--waiting",
+        type=_count,
+        default=Settings.waiting,
+        metavar="N",
+        help=f"renders that may wait (default: {Settings.waiting}); more are told to try again",
+    )
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning"])
     parser.add_argument(
         "--exit-with-parent",
@@ -85,6 +106,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         hint = f"\n  {exc.hint}" if exc.hint else ""
         sys.stderr.write(f"airoto serve: {exc.message}{hint}\n")
         return 2 if isinstance(exc, BadRequestError) else 5
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1024:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 1024")
+    return int(text)
 
 
 def _target(options: argparse.Namespace) -> Target:
@@ -119,7 +146,12 @@ async def _serve(options: argparse.Namespace, target: Target) -> int:
     limit_libraries()
     threads = options.threads or default_threads()
     settings = Settings(
-        roots=tuple(options.root), scratch=options.scratch, threads=threads, device=options.device
+        roots=tuple(options.root),
+        scratch=options.scratch,
+        threads=threads,
+        devices=tuple(dict.fromkeys(options.device)) or Settings.devices,
+        renders=options.renders,
+        waiting=options.waiting,
     )
     with contextlib.ExitStack() as stack:
         if target.socket:
@@ -138,7 +170,8 @@ async def _serve(options: argparse.Namespace, target: Target) -> int:
         for name in ("", SERVICE_NAME):
             await status.set(name, health_pb2.HealthCheckResponse.SERVING)
         where = target if target.socket else Target(host=target.host, port=port)
-        _log.info("serving at %s with %d threads on %s", where, threads, options.device)
+        devices = ", ".join(settings.devices)
+        _log.info("serving at %s with %d threads on %s", where, threads, devices)
         sys.stdout.write(f"serving {where}\n")
         sys.stdout.flush()
         await _until_told(options.exit_with_parent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -14,6 +15,19 @@ from airoto_server.ops.seeds import seed_for
 from airoto_server.ops.windows import blend, windows_around
 
 
+class Pause(Protocol):
+    """Lets somebody more urgent use the device between two windows."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether to begin no further window."""
+        ...
+
+    def give_way(self) -> None:
+        """Called while no window is computed; returns when it may go on."""
+        ...
+
+
 def matte_in_windows(
     matter: Matter,
     picture_of: Callable[[Window], Picture],
@@ -21,6 +35,7 @@ def matte_in_windows(
     *,
     seed: int,
     threads: int,
+    pause: Pause | None = None,
 ) -> Mask:
     """Alpha (H, W) float32, 0 to 1, exactly 0 and 1 where the trimap is.
 
@@ -33,11 +48,12 @@ def matte_in_windows(
         trimap: (H, W) float32: 0, 1, or anything between for unknown.
         threads: how many windows at a time, for engines whose facts say `concurrent`;
             others get one at a time. The result does not depend on it.
+        pause: looked at before every window.
 
     Raises:
         EngineError: from the engine; among others for a trimap without a known pixel.
     """
-    return _in_windows(matter, picture_of, trimap, matter.max_window, seed, threads)
+    return _in_windows(matter, picture_of, trimap, matter.max_window, seed, threads, pause)
 
 
 def matte_piecewise(
@@ -59,6 +75,7 @@ def _in_windows(
     max_window: int,
     seed: int,
     threads: int,
+    pause: Pause | None = None,
 ) -> Mask:
     unknown = (trimap > 0) & (trimap < 1)
     if not unknown.any():
@@ -77,14 +94,37 @@ def _in_windows(
 
         # Windows in a wide unknown region often need the same context: solve that once.
         distinct = list(dict.fromkeys(contexts))
-        alphas = ordered_map(alpha_of, distinct, threads if matter.facts.concurrent else 1)
-        alpha_in = dict(zip(distinct, alphas, strict=True))
+        workers = threads if matter.facts.concurrent else 1
+        alpha_in = _solved(alpha_of, distinct, workers, pause)
         pieces = [
             (window, alpha_in[context][window.slices(context)])
             for window, context in zip(windows, contexts, strict=True)
         ]
         alpha = blend(trimap, pieces, matter.overlap)
     return np.where(unknown, alpha, trimap).astype(np.float32)
+
+
+def _solved(
+    alpha_of: Callable[[Window], Mask], windows: Sequence[Window], threads: int, pause: Pause | None
+) -> dict[Window, Mask]:
+    """Every window's alpha, in rounds that end early where `pause` is wanted."""
+    solved: dict[Window, Mask] = {}
+    left = list(windows)
+    while left:
+        first = left[0]
+
+        def unless_wanted(window: Window, first: Window = first) -> Mask | None:
+            # The first one is always done, so that every round gets on.
+            if pause is not None and window is not first and pause.wanted:
+                return None
+            return alpha_of(window)
+
+        answers = zip(left, ordered_map(unless_wanted, left, threads), strict=True)
+        solved |= {window: alpha for window, alpha in answers if alpha is not None}
+        left = [window for window in left if window not in solved]
+        if left and pause is not None:
+            pause.give_way()
+    return solved
 
 
 def _context(trimap: Trimap, window: Window, sides: Sequence[float]) -> Window:

@@ -9,9 +9,16 @@ from airoto.errors import AIRotoError, CancelledError
 
 
 class Cancel:
-    """Set once, from any thread; a job looks at it between frames and windows."""
+    """One call: set once, from any thread; a job looks at it between frames and windows.
 
-    def __init__(self) -> None:
+    Attributes:
+        client: who asks (`user@host`), for fair shares; calls of one client share.
+        request_id: the call's id in logs.
+    """
+
+    def __init__(self, client: str = "", request_id: str = "") -> None:
+        self.client = client
+        self.request_id = request_id
         self._event = threading.Event()
         self._lock = threading.Lock()
         self._callbacks: list[Callable[[], None]] = []

@@ -73,6 +73,14 @@ def render_response(event: events.Event) -> pb.RenderResponse:
                     ],
                 )
             )
+        case events.Queued():
+            return pb.RenderResponse(
+                queue=pb.QueuePlace(
+                    position=event.position,
+                    running=event.running,
+                    wait_seconds=event.wait_seconds,
+                )
+            )
         case events.Progress():
             return pb.RenderResponse(
                 progress=pb.Progress(

@@ -23,7 +23,7 @@ def server_info(workshop: Workshop) -> pb.GetServerInfoResponse:
     settings = workshop.settings
     return pb.GetServerInfoResponse(
         version=__version__,
-        devices=[_device(settings.device)],
+        devices=[_device(name) for name in settings.devices],
         engines=_engines(workshop.residency),
         limits=pb.Limits(
             chunk_bytes=CHUNK_BYTES,

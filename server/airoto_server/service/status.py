@@ -12,7 +12,7 @@ from airoto_server.sessions.workshop import Workshop
 
 def server_status(workshop: Workshop) -> pb.GetStatusResponse:
     """Devices, models and what is kept; asks no engine anything."""
-    device = workshop.settings.device
+    device = workshop.settings.devices[0]
     return pb.GetStatusResponse(
         version=__version__,
         pid=os.getpid(),

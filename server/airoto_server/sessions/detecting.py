@@ -23,7 +23,7 @@ from airoto_server.sessions.paths import refuse_relative_paths
 from airoto_server.sessions.shot import Shot, open_shot
 from airoto_server.sessions.workshop import Workshop
 
-Turn = Callable[[], AbstractContextManager[None]]
+Turn = Callable[[], AbstractContextManager[object]]
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ def detect_frame(
     frames = list(uploads)
     refuse_relative_paths(recipe, uploaded=bool(frames))
     shot = open_shot(workshop, recipe, frames, (Role.DETECTOR,))
+    workshop = workshop.for_clicks(recipe.plate.path)
     one = _Finder(workshop, shot, lambda: workshop.lane.turn("click", cancel, Urgency.CLICK))
     objects = one.objects()
     return Detected(objects, _not_found(recipe, objects), one.shot.provenance)

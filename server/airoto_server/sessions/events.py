@@ -13,7 +13,7 @@ from airoto_server.engines.roles import Engine
 
 @dataclass(frozen=True)
 class EngineUse:
-    """An engine that made a result; precision is empty until the engine is loaded."""
+    """An engine that made a result; device and precision are empty until it is loaded."""
 
     role: Role
     name: str
@@ -139,6 +139,21 @@ class FrameFinished:
 
 
 @dataclass(frozen=True)
+class Queued:
+    """A render waits for others.
+
+    Attributes:
+        position: 1 is next; 0: the waiting is over.
+        running: renders that run now.
+        wait_seconds: estimated; negative while unknown.
+    """
+
+    position: int
+    running: int
+    wait_seconds: float
+
+
+@dataclass(frozen=True)
 class Progress:
     """Where the work is.
 
@@ -183,7 +198,7 @@ class Finished:
     stage_seconds: dict[str, float]
 
 
-Event = Planned | FrameFinished | Progress | Warned | PreviewMade | Finished
+Event = Planned | Queued | FrameFinished | Progress | Warned | PreviewMade | Finished
 
 
 @dataclass(frozen=True)

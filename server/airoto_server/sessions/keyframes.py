@@ -19,7 +19,7 @@ from airoto_server.sessions.paths import check_drawn_mask
 from airoto_server.sessions.shot import Shot
 from airoto_server.sessions.workshop import Workshop
 
-Turn = Callable[[], AbstractContextManager[None]]
+Turn = Callable[[], AbstractContextManager[object]]
 
 
 class Prompting:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from airoto.wire.messages import Matte as MatteOptions
 from airoto.wire.messages import TrimapMode
 from airoto_server.engines.roles import Mask, Matter, Picture, Trimap
-from airoto_server.engines.windowed import matte_in_windows
+from airoto_server.engines.windowed import Pause, matte_in_windows
 from airoto_server.ops.colour import Colour
 from airoto_server.ops.edges import feather, grow, remove_dots, remove_holes
 from airoto_server.ops.foreground import estimate_foreground
@@ -110,22 +110,30 @@ class FrameMatting:
         self._threads = threads
         self._check = check
 
-    def alpha(self, mask: Mask, matter: Matter | None, *, seed: int) -> ObjectAlpha:
-        """From a mask of the working picture."""
+    def alpha(
+        self, mask: Mask, matter: Matter | None, *, seed: int, pause: Pause | None = None
+    ) -> ObjectAlpha:
+        """From a mask of the working picture; `pause` as in `matte_in_windows`."""
         large = mask_to_plate(mask, self._working, self._window, self._scale)
-        return self.from_plate_mask(large, matter, seed=seed)
+        return self.from_plate_mask(large, matter, seed=seed, pause=pause)
 
-    def from_plate_mask(self, mask: Mask, matter: Matter | None, *, seed: int) -> ObjectAlpha:
+    def from_plate_mask(
+        self, mask: Mask, matter: Matter | None, *, seed: int, pause: Pause | None = None
+    ) -> ObjectAlpha:
         """From a mask over the output window."""
         mask = self._rules.cleaned(mask)
         if matter is None:
             return ObjectAlpha(self._rules.finished(mask), None)
-        return self.from_trimap(self._rules.trimap(mask), matter, seed=seed)
+        return self.from_trimap(self._rules.trimap(mask), matter, seed=seed, pause=pause)
 
-    def from_trimap(self, trimap: Trimap, matter: Matter, *, seed: int) -> ObjectAlpha:
+    def from_trimap(
+        self, trimap: Trimap, matter: Matter, *, seed: int, pause: Pause | None = None
+    ) -> ObjectAlpha:
         """From a trimap over the output window."""
         picture_of = self._light_of if matter.facts.linear_light else self._picture_of
-        alpha = matte_in_windows(matter, picture_of, trimap, seed=seed, threads=self._threads)
+        alpha = matte_in_windows(
+            matter, picture_of, trimap, seed=seed, threads=self._threads, pause=pause
+        )
         return ObjectAlpha(self._rules.finished(alpha), trimap)
 
     def foreground(self, alpha: Mask) -> npt.NDArray[np.float32]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from airoto_server.sessions.events import Progress
@@ -14,10 +14,14 @@ class Tally:
 
     Args:
         frames: frames to be made.
+        on_unit: told of every piece of work: stage, units, seconds.
     """
 
-    def __init__(self, frames: int) -> None:
+    def __init__(
+        self, frames: int, on_unit: Callable[[str, int, float], None] = lambda *_: None
+    ) -> None:
         self.frames = frames
+        self._on_unit = on_unit
         self.frames_done = 0
         self._stage = "plate"
         self._planned: dict[str, int] = {}
@@ -40,6 +44,7 @@ class Tally:
             spent = time.monotonic() - before
             self._seconds[stage] = self._seconds.get(stage, 0.0) + spent
             self._done[stage] = self._done.get(stage, 0) + units
+            self._on_unit(stage, units, spent)
 
     @property
     def stage_seconds(self) -> dict[str, float]:

@@ -6,7 +6,7 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 
 from airoto.errors import RecipeError, Violation
@@ -15,7 +15,9 @@ from airoto.wire.recipe import recipe_hash, validate
 from airoto_server.engines.registry import Role
 from airoto_server.engines.roles import Engine, Matter, Tracked, Tracker, Trimap
 from airoto_server.ops.seeds import seed_for
+from airoto_server.scheduler.admission import Job, Place
 from airoto_server.scheduler.cancel import Cancel
+from airoto_server.scheduler.lane import Turn
 from airoto_server.sessions.delivery import Delivery
 from airoto_server.sessions.detecting import phrases_not_found, texts_in, with_boxes
 from airoto_server.sessions.events import (
@@ -25,6 +27,7 @@ from airoto_server.sessions.events import (
     FrameFinished,
     FrameStatus,
     Planned,
+    Queued,
     Warned,
 )
 from airoto_server.sessions.keyframes import Prompting, chosen, painted_trimap
@@ -72,7 +75,8 @@ def render(
     with ExitStack() as stack:
         folder = workshop.job_folder()
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        shot, found = with_boxes(workshop, shot, lambda: workshop.lane.turn(folder.name, cancel))
+        finding = workshop.for_clicks(shot.recipe.plate.path)
+        shot, found = with_boxes(finding, shot, lambda: finding.lane.turn(folder.name, cancel))
         _Job(workshop, shot, found, request, cancel, emit, folder, stack).run()
 
 
@@ -105,6 +109,12 @@ class _Job:
         self._tally = Tally(0)
         # Fallbacks of engines, told after the turn in which they happened.
         self._notes: list[str] = []
+        self._ticket = Job(
+            shot.recipe.name or Path(shot.recipe.output.path).name,
+            client=cancel.client,
+            request_id=cancel.request_id,
+            recipe_hash=self._hash,
+        )
 
     def run(self) -> None:
         shot, emit = self._shot, self._emit
@@ -114,7 +124,7 @@ class _Job:
         wanted = self._wanted(trackable)
         kept, todo = self._delivery.divide(wanted)
         skipped = sorted(set(self._span) - set(wanted))
-        self._tally = Tally(len(todo))
+        self._tally = Tally(len(todo), self._workshop.watch.stage)
         emit(Planned(self._hash, shot.provenance, len(todo), tuple(kept), self._found))
         for phrase in phrases_not_found(shot, self._found):
             emit(Warned(f"nothing was found for {phrase!r}", shot.recipe.detect.frame))
@@ -125,7 +135,7 @@ class _Job:
         for frame in kept:
             emit(self._delivery.kept(frame))
         if todo:
-            with self._workshop.lane.job(self._client):
+            with self._on_a_device(len(todo)):
                 self._make(todo, trackable)
         if self._preview is not None:
             self._make_preview(kept)
@@ -158,13 +168,31 @@ class _Job:
 
     # ---- making -----------------------------------------------------------------
 
+    @contextmanager
+    def _on_a_device(self, frames: int) -> Iterator[None]:
+        """Wait for the queue, tell the place in it, and work on the device it gives."""
+
+        def tell(place: Place) -> None:
+            self._emit(Queued(place.position, place.running, place.wait_seconds))
+
+        self._ticket.total = frames
+        with self._workshop.admission.admitted(self._ticket, self._cancel, tell) as device:
+            self._workshop = self._workshop.at(device)
+            with self._workshop.lane.job(self._client, self._cancel.client):
+                yield
+
+    def _tell_progress(self) -> None:
+        progress = self._tally.progress()
+        self._ticket.tell(progress.stage, progress.done, progress.seconds_left)
+        self._emit(progress)
+
     def _make(self, todo: Sequence[int], trackable: Sequence[int]) -> None:
         tally = self._tally
         groups = self._groups(todo, trackable)
         tally.plan("segment", sum(len(group.keyframes_needed) for group in groups))
         tally.plan("track", sum(group.steps for group in groups))
         tally.plan("matte", len(todo))
-        self._emit(tally.progress())
+        self._tell_progress()
         prompting = self._stack.enter_context(
             Prompting.opened(self._workshop, self._shot, self._turn)
         )
@@ -174,7 +202,7 @@ class _Job:
             for frame in group.keyframes_needed:
                 with tally.unit("segment"):
                     group.keyframes.put(frame, self._prompted(prompting, group, frame))
-                self._emit(tally.progress())
+                self._tell_progress()
         shot, matter = self._shot, self._matter()
         waiting: deque[Future[FrameFinished]] = deque()
         with (
@@ -268,12 +296,13 @@ class _Job:
         alphas = {}
         for object_id, tracked in sorted(masks.items()):
             trimap = self._painted_trimap(object_id, frame)
-            with self._turn():
+            with self._turn() as turn:
                 seed = seed_for(self._shot.seed, "matte", frame, object_id)
                 if trimap is not None and matter is not None:
-                    alphas[object_id] = matting.from_trimap(trimap, matter, seed=seed)
+                    made = matting.from_trimap(trimap, matter, seed=seed, pause=turn)
                 else:
-                    alphas[object_id] = matting.alpha(tracked.mask, matter, seed=seed)
+                    made = matting.alpha(tracked.mask, matter, seed=seed, pause=turn)
+                alphas[object_id] = made
         notes, self._notes[:] = list(dict.fromkeys(self._notes)), []
         self._delivery.provenance = self._delivery.provenance.with_notes(notes)
         for note in notes:
@@ -292,7 +321,7 @@ class _Job:
             finished = waiting.popleft().result()
             self._tally.frames_done += 1
             self._emit(finished)
-            self._emit(self._tally.progress())
+            self._tell_progress()
 
     def _make_preview(self, kept: Sequence[int]) -> None:
         assert self._preview is not None
@@ -303,16 +332,14 @@ class _Job:
             for made in self._preview.finish(self._workshop.spool):
                 self._emit(made)
 
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        with self._workshop.lane.turn(self._client, self._cancel):
-            yield
+    def _turn(self) -> AbstractContextManager[Turn]:
+        return self._workshop.lane.turn(self._client, self._cancel)
 
     @contextmanager
     def _track_turn(self) -> Iterator[None]:
         with self._tally.unit("track"), self._turn():
             yield
-        self._emit(self._tally.progress())
+        self._tell_progress()
 
 
 def _together(groups: Sequence[GroupTracking]) -> Generator[tuple[int, Masks], None, None]:

@@ -86,7 +86,6 @@ def open_shot(
     working = working_for(plate_format, _working_size(recipe, engines))
     threads = recipe.processing.threads or workshop.settings.threads
     rules = EdgeRules.of(recipe.matte, plate_format, scale)
-    device = workshop.settings.device
     provenance = Provenance(
         airoto_version=__version__,
         engines=tuple(
@@ -94,7 +93,7 @@ def open_shot(
                 role,
                 spec.facts.name,
                 spec.facts.version,
-                device,
+                device="",
                 precision="",
                 weights_sha256=workshop.residency.availability(spec).weights_sha256,
             )

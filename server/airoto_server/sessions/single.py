@@ -79,6 +79,7 @@ def segment_frame(
     _check_frame(recipe, frame)
     roles = (Role.DETECTOR, Role.SEGMENTER) if texts_in(recipe) else (Role.SEGMENTER,)
     shot = open_shot(workshop, recipe, frames, roles)
+    workshop = workshop.for_clicks(recipe.plate.path)
     shot, _ = with_boxes(workshop, shot, _click(workshop, cancel), only=frame)
     prompted = [(one.id, p) for one in shot.recipe.objects for p in one.prompts if p.frame == frame]
     if not prompted:
@@ -116,6 +117,7 @@ def matte_frame(workshop: Workshop, request: pb.MatteRequest, cancel: Cancel) ->
     refuse_relative_paths(recipe, uploaded=bool(request.uploads))
     _check_frame(recipe, request.frame)
     shot = open_shot(workshop, recipe, request.uploads, (Role.MATTER,))
+    workshop = workshop.for_clicks(recipe.plate.path)
     guide, is_trimap = _guide(workshop, shot, request)
     seed = seed_for(shot.seed, "matte", request.frame, 0)
     matting = FrameMatting(
@@ -157,7 +159,7 @@ def _check_frame(recipe: pb.Recipe, frame: int) -> None:
         )
 
 
-def _click(workshop: Workshop, cancel: Cancel) -> Callable[[], AbstractContextManager[None]]:
+def _click(workshop: Workshop, cancel: Cancel) -> Callable[[], AbstractContextManager[object]]:
     return lambda: workshop.lane.turn("click", cancel, Urgency.CLICK)
 
 

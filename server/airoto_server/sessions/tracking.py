@@ -57,7 +57,7 @@ class GroupTracking:
         keyframes: MaskStore,
         keys: Mapping[int, Sequence[int]],
         pictures: Callable[[Sequence[int]], Generator[tuple[int, Picture], None, None]],
-        turn: Callable[[], AbstractContextManager[None]],
+        turn: Callable[[], AbstractContextManager[object]],
         spill: MaskStore,
         settings: TrackSettings,
         shape: tuple[int, int],

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.metadata
 import tempfile
 import time
+import zlib
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from airoto_server.engines.registry import EngineSpec
@@ -18,8 +22,10 @@ from airoto_server.residency.leased import (
     Told,
 )
 from airoto_server.residency.residency import Residency
+from airoto_server.scheduler.admission import Admission
 from airoto_server.scheduler.lane import Lane
 from airoto_server.sessions.embeddings import Embeddings
+from airoto_server.sessions.watch import NOBODY, Watch
 from airoto_server.transport.content import ContentIds
 from airoto_server.transport.decoder import Decoder
 from airoto_server.transport.roots import Roots
@@ -39,7 +45,9 @@ class Settings:
         roots: folders that may be read and written; empty: whatever the user may.
         scratch: folder for uploads and tracked masks; None: the system's.
         threads: worker threads of a job.
-        device: where engines run.
+        devices: where engines run; renders are spread over them.
+        renders: that may run at a time on each device; they share it frame by frame.
+        waiting: renders that may wait for that.
         max_upload_bytes: of one upload.
         max_frame_pixels: of one picture.
         spool_bytes: of all uploads and results that wait.
@@ -49,25 +57,58 @@ class Settings:
     roots: tuple[Path, ...] = ()
     scratch: Path | None = None
     threads: int = 1
-    device: str = "cpu"
+    devices: tuple[str, ...] = ("cpu",)
+    renders: int = 4
+    waiting: int = 64
     max_upload_bytes: int = 4 << 30
     max_frame_pixels: int = 1 << 28
     spool_bytes: int = 64 << 30
     embedding_bytes: int = 1 << 30
 
 
-class Workshop:
-    """The shared parts; close it to stop children and remove what lies on disk."""
+@dataclass(frozen=True)
+class Bench:
+    """What there is once for each device; an embedding stays on the device that made it."""
 
-    def __init__(self, settings: Settings) -> None:
+    lane: Lane
+    residency: Residency
+    embeddings: Embeddings
+
+
+class Workshop:
+    """The shared parts; close it to stop children and remove what lies on disk.
+
+    `lane`, `residency` and `embeddings` are those of one device: the first, or the one that
+    `at` and `for_clicks` were asked for.
+
+    Args:
+        watch: told of work as it ends.
+        open_residency: makes the residency of a device.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        watch: Watch = NOBODY,
+        open_residency: Callable[[str], Residency] | None = None,
+    ) -> None:
         self.settings = settings
         self.started = time.monotonic()
         self._scratch = Scratch(settings.scratch)
         self.folder = self._scratch.folder
         self.roots = Roots(settings.roots)
-        self.lane = Lane(settings.device)
-        self.residency = Residency(settings.device, checkpoints=WeightStore.from_environment())
-        self.embeddings = Embeddings(settings.embedding_bytes, self.residency.account)
+        self.watch = watch
+        self.admission = Admission(
+            settings.devices, running=settings.renders, waiting=settings.waiting
+        )
+        open_residency = open_residency or partial(
+            Residency, checkpoints=WeightStore.from_environment()
+        )
+        self.benches: Mapping[str, Bench] = {
+            device: self._bench(device, open_residency(device)) for device in settings.devices
+        }
+        self._stand_at(settings.devices[0])
         self.spool = Spool(self.folder / "spool", max_bytes=settings.spool_bytes)
         self.contents = ContentIds()
         self.decoder = Decoder(
@@ -90,6 +131,28 @@ class Workshop:
         """A matter; `told` hears where memory was short. As `detector`."""
         return LeasedMatter(self.residency, spec, self.lane.device, told)
 
+    def at(self, device: str) -> Workshop:
+        """The same workshop, working on that device."""
+        other = copy.copy(self)
+        other._stand_at(device)
+        return other
+
+    def for_clicks(self, plate: str) -> Workshop:
+        """The same workshop on the device that answers clicks on a plate.
+
+        It is always the same one, where the plate's embeddings are.
+        """
+        devices = self.settings.devices
+        return self.at(devices[zlib.crc32(plate.encode()) % len(devices)])
+
+    def _bench(self, device: str, residency: Residency) -> Bench:
+        lane = Lane(device, on_turn=partial(self.watch.turn, device))
+        return Bench(lane, residency, Embeddings(self.settings.embedding_bytes, residency.account))
+
+    def _stand_at(self, device: str) -> None:
+        bench = self.benches[device]
+        self.lane, self.residency, self.embeddings = bench.lane, bench.residency, bench.embeddings
+
     def job_folder(self) -> Path:
         """An empty folder for one job; the job removes it."""
         return Path(tempfile.mkdtemp(prefix="job-", dir=self.folder))
@@ -97,8 +160,9 @@ class Workshop:
     def close(self) -> None:
         """Stop the decoder's children, unload engines, remove everything on disk."""
         self.decoder.close()
-        self.embeddings.clear()
-        self.residency.close()
+        for bench in self.benches.values():
+            bench.embeddings.clear()
+            bench.residency.close()
         self._scratch.close()
 
 
