@@ -14,6 +14,7 @@ from airoto_client.exit_codes import ExitCode
 # Verb to the module whose `main` has it, and what the help says of it.
 _VERBS = {
     "serve": ("airoto_server.app.serve", "run the inference server"),
+    "bench": ("airoto_server.app.bench.cli", "measure engines against ground truth"),
     "weights": ("airoto_server.weights.cli", "list, fetch, verify and import checkpoints"),
 }
 

@@ -65,15 +65,16 @@ class Examples:
         frames = self._keyframes + self._answered
         if not frames:
             return None
-        inside = np.concatenate([frame[0] for frame in frames])
-        outside = np.concatenate([frame[1] for frame in frames])
-        if not len(inside) or not len(outside):
+        # Both sides of a frame weigh the same, so one that shows little of the object says little.
+        frames = [frame for frame in frames if len(frame[0]) and len(frame[1])]
+        if not frames:
             return None
-        samples = np.concatenate([inside, outside])
-        truth = np.zeros(len(samples), np.bool_)
-        truth[: len(inside)] = True
-        half = len(samples) / 2
-        weights = np.where(truth, half / len(inside), half / len(outside))
+        samples = np.concatenate([side for frame in frames for side in frame])
+        truth = np.concatenate([np.arange(2).repeat([len(a), len(b)]) == 0 for a, b in frames])
+        weights = np.concatenate(
+            [np.repeat([1, len(a) / len(b)], [len(a), len(b)]) for a, b in frames]
+        )
+        weights *= len(samples) / weights.sum()
         return track_trees.fit(samples, truth, weights.astype(np.float32), seed=seed)
 
     def memory_bytes(self) -> int:

@@ -161,10 +161,12 @@ class TrackedObject:
             looks = self._appearance(frame, region, camera, unlike, moving)
             places = track_prior.far_penalty(near, reach)
             if self.settings.prior:
-                places += track_prior.log_odds(near, trust[region])
+                carried_odds = track_prior.log_odds(near, trust[region])
+                places += np.float32(self.settings.prior) * carried_odds
             if self.settings.grid:
                 cells = places_of(frame.lab, *region, box_of(carried))
-                places += self.grid.log_ratio(cells).reshape(near.shape)
+                ratio = self.grid.log_ratio(cells).reshape(near.shape)
+                places += np.float32(self.settings.grid) * ratio
             appearance[region] = looks
             odds[region] = looks + places
         return Guess(carried, region, odds, appearance)
@@ -181,11 +183,13 @@ class TrackedObject:
         """Log-odds of a region from what does not depend on where the object was."""
         odds = np.zeros(frame.shape, np.float32)[region]
         if self.settings.motion:
-            odds += track_camera.log_odds(camera.still[region], moving)
+            apart = track_camera.log_odds(camera.still[region], moving)
+            odds += np.float32(self.settings.motion) * apart
         if unlike is not None:
-            odds += unlike[region]
+            odds += np.float32(self.settings.memory) * unlike[region]
         if self.settings.trees and self.trees is not None:
-            odds += self.trees.log_odds(frame.features[:, *region])
+            known = self.trees.log_odds(frame.features[:, *region])
+            odds += np.float32(self.settings.trees) * known
         return odds
 
     def _learn(

@@ -18,6 +18,7 @@ from airoto_server.engines.classic.track_settings import Settings
 from airoto_server.engines.roles import Mask, Picture, Tracked
 from airoto_server.engines.track_inputs import TrackInputs
 from airoto_server.ops.seeds import seed_for
+from airoto_server.ops.stages import stage
 
 Plane = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
@@ -62,7 +63,8 @@ class ClassicRun:
         given = dict(masks or {})
         self._check(picture, given)
         self._inputs.step(frame, picture, given)
-        prepared = Frame.of(picture)
+        with stage("features"):
+            prepared = Frame.of(picture)
         followed = [
             known
             for number, known in self._objects.items()
@@ -78,8 +80,10 @@ class ClassicRun:
         for known in followed:
             known.mask = shrink(shared[known.number], prepared.shape)
             if answers[known.number].confidence:
-                known.learn_answer(prepared, known.mask, frame)
-        self._learn_background(prepared)
+                with stage("learn"):
+                    known.learn_answer(prepared, known.mask, frame)
+        with stage("background"):
+            self._learn_background(prepared)
         self._frame = prepared
         result = {number: Tracked(mask.copy(), 1.0) for number, mask in given.items()}
         for number, mask in shared.items():
@@ -106,17 +110,21 @@ class ClassicRun:
     def _follow(
         self, index: int, frame: Frame, before: Frame, followed: list[TrackedObject]
     ) -> dict[int, Tracked]:
-        motion = track_motion.measure(before, frame)
-        taken = track_motion.carry(self._taken(frame.shape), motion.to_previous)
-        camera = track_camera.measure(
-            motion, taken < 0.5, self._drift, seed=seed_for(self._seed, "camera", index)
-        )
+        with stage("flow"):
+            motion = track_motion.measure(before, frame)
+        with stage("camera"):
+            taken = track_motion.carry(self._taken(frame.shape), motion.to_previous)
+            camera = track_camera.measure(
+                motion, taken < 0.5, self._drift, seed=seed_for(self._seed, "camera", index)
+            )
         self._drift = camera.drift
         unlike = None
         if self._memory is not None:
-            self._memory.follow(camera)
-            unlike = self._memory.log_odds(frame.lab)
-        guesses = [known.guess(frame, motion, camera, unlike) for known in followed]
+            with stage("background"):
+                self._memory.follow(camera)
+                unlike = self._memory.log_odds(frame.lab)
+        with stage("evidence"):
+            guesses = [known.guess(frame, motion, camera, unlike) for known in followed]
         costs = track_cut.edge_costs(frame.lab, _EDGE_STRENGTH)
         answers = {}
         for known, guess in zip(followed, guesses, strict=True):
@@ -140,8 +148,10 @@ class ClassicRun:
         region = guess.region
         if self._settings.cut and guess.carried.any():
             size = float(np.sqrt(guess.carried.sum()))
-            fitting = np.float32(min(1.0, size / _FULL_STRENGTH_SIZE)) * costs[:, *region]
-            soft = track_cut.solve(odds[region], fitting, _ITERATIONS)
+            strength = self._settings.cut * min(1.0, size / _FULL_STRENGTH_SIZE)
+            fitting = np.float32(strength) * costs[:, *region]
+            with stage("cut"):
+                soft = track_cut.solve(odds[region], fitting, _ITERATIONS)
             inside[region] = soft > 0.5
         inside = keep_connected(inside, guess.carried, _OVERLAP)
         confidence = known.judge(guess, inside)

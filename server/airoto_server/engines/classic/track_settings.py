@@ -1,4 +1,4 @@
-"""What the classic tracker uses, each kind of evidence with its switch."""
+"""What the classic tracker uses, each kind of evidence with its weight or switch."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Settings:
     """Which kinds of evidence are used; all of them unless an experiment leaves one out.
+
+    Weights multiply log-odds: 1 is as it should be, 0 leaves it out.
 
     Attributes:
         prior: the mask of the frame before, carried along by the flow.
@@ -20,11 +22,11 @@ class Settings:
         redetect: looking for objects that were lost.
     """
 
-    prior: bool = True
-    motion: bool = True
-    memory: bool = True
-    trees: bool = True
-    grid: bool = True
-    cut: bool = True
+    prior: float = 1.0
+    motion: float = 1.0
+    memory: float = 1.0
+    trees: float = 1.0
+    grid: float = 1.0
+    cut: float = 1.0
     update: bool = True
     redetect: bool = True

@@ -1,0 +1,1 @@
+"""`airoto bench`: engines against ground truth, as trackers and matters are measured."""
