@@ -16,6 +16,7 @@ from airoto_nuke import (
     bake,
     cache_paths,
     capture,
+    detecting,
     host,
     jobs,
     links,
@@ -25,6 +26,7 @@ from airoto_nuke import (
     recipe_form,
     remote,
     state_ops,
+    tasks,
     work,
 )
 from airoto_nuke import state as states
@@ -216,26 +218,37 @@ def unlock_frame(node: Node) -> None:
     nodes.edit(node, "unlock frame", new)
 
 
-def _ask_server(node: Node, ask: Callable[[str, str], dict[str, Any]]) -> None:
+def _ask_server(
+    node: Node, ask: Callable[[str, str], dict[str, Any]], *, quietly: bool = False
+) -> None:
     target, kind = str(node["server"].value()).strip(), str(node["link"].value())
     with host.no_undo():
         panel.put(node, "server_state", "asking")
 
     def done(info: Any, error: Any) -> None:
+        if not host.is_there(node):
+            return
+        words = "" if error is None else panel.plain(error.message)
         with host.no_undo():
-            if error is not None:
-                panel.put(node, "server_state", error.message.replace("[", "(").replace("]", ")"))
-                host.tell(remote.error_text(error))
-                return
-            devices = ", ".join(one.get("name", "?") for one in info.get("devices", ()))
-            panel.put(node, "server_state", f"AIRoto {info.get('version', '?')} on {devices}")
-            panel.put(node, "engines", _engine_list(info))
+            if error is None:
+                devices = ", ".join(one.get("name", "?") for one in info.get("devices", ()))
+                words = f"AIRoto {info.get('version', '?')} on {devices}"
+                panel.put(node, "engines", _engine_list(info))
+            panel.put(node, "server_state", words)
+        nodes.refresh(node)
+        if error is not None and not quietly:
+            host.tell(remote.error_text(error))
 
     post = host.post if host.is_gui() else None
     job = jobs.Job(
         lambda emit, stop: ask(target, kind), on_event=lambda _: None, on_done=done, post=post
     )
     job.start()
+
+
+def ask_quietly(node: Node) -> None:
+    """Let a new node know what the server has, if there is one; nothing is said if not."""
+    _ask_server(node, links.hello, quietly=True)
 
 
 def check_server(node: Node) -> None:
@@ -333,12 +346,14 @@ ACTIONS: dict[str, tuple[Callable[[Node], None], bool]] = {
     "track": (track, True),
     "track_to_next_key": (track_to_next_key, True),
     "retrack": (retrack, True),
-    "cancel": (work.cancel, False),
+    "cancel": (tasks.cancel, False),
     "lock_frame": (lock_frame, False),
     "unlock_frame": (unlock_frame, False),
     "go_to_review": (go_to_review, False),
     "make": (make, True),
     "make_frame": (make_frame, True),
+    "detect": (detecting.detect, True),
+    "make_objects": (detecting.make_objects, False),
     "check_server": (check_server, True),
     "start_server": (start_server, True),
     "copy_recipe": (copy_recipe, False),

@@ -12,6 +12,7 @@ from typing import Any, Callable
 from airoto.errors import AIRotoError
 from airoto_nuke import (
     buttons,
+    detecting,
     host,
     nodes,
     panel,
@@ -59,7 +60,7 @@ def created(node: Node) -> None:
 def knob_changed(node: Node, knob: Any) -> None:
     """A knob of a node was changed, by the artist, a script, or an undo."""
     name = "" if knob is None else str(knob.name())
-    if nodes.id_of(node) in _busy or nodes.kind_of(node) in (None, NodeKind.DETECT):
+    if nodes.id_of(node) in _busy or nodes.kind_of(node) is None:
         return
     _busy.add(nodes.id_of(node))
     try:
@@ -73,9 +74,12 @@ def frame_changed() -> None:
     is looked at, so that a change upstream shows."""
     node = host.this_node()
     kind = nodes.kind_of(node)
-    if kind in (None, NodeKind.DETECT):
+    if kind is None:
         return
-    if kind is NodeKind.ROTO and nodes.value(node, "handles_frame") != host.frame():
+    if (
+        kind in (NodeKind.ROTO, NodeKind.DETECT)
+        and nodes.value(node, "handles_frame") != host.frame()
+    ):
         _guarded(nodes.follow_frame, node)
     _watch.look(node)
 
@@ -107,7 +111,10 @@ def _welcome(node: Node) -> None:
 
 def _changed(node: Node, name: str) -> None:
     frame = host.frame()
-    if name.startswith("point") and name[5:].isdigit():
+    if nodes.kind_of(node) is NodeKind.DETECT:
+        if name in ("state", "server", "link", "detect_engine") or name[:3] == "box":
+            detecting.changed(node, name)
+    elif name.startswith("point") and name[5:].isdigit():
         _dragged(node, int(name[5:]) - 1)
     elif name == "object":
         chosen = panel.chosen_object(node)

@@ -42,6 +42,10 @@ class Canvas:
         (x_min, y_max), (x_max, y_min) = self.to_recipe(x, y), self.to_recipe(r, t)
         return Box(min(x_min, x_max), min(y_min, y_max), max(x_min, x_max), max(y_min, y_max))
 
+    def box_to_nuke(self, box: Box) -> tuple[float, float, float, float]:
+        """A box of the recipe as Nuke has it: x, y, r, t."""
+        return box.x_min, self.height - box.y_max, box.x_max, self.height - box.y_min
+
 
 def sampled_area(canvas: Canvas, bbox: Sequence[float]) -> tuple[float, float, float, float]:
     """The viewer's sampled area in Nuke's full-size pixels: x, y, r, t.

@@ -172,6 +172,15 @@ def create(class_name: str, group: Node, **knobs: Any) -> Node:
         return getattr(nuke.nodes, class_name)(**knobs)
 
 
+def is_there(node: Node) -> bool:
+    """Whether a node still exists; it may have been deleted, or its script closed."""
+    try:
+        node.fullName()
+    except ValueError:  # "A PythonObject is not attached to a node"
+        return False
+    return True
+
+
 def delete(node: Node) -> None:
     """Delete a node."""
     nuke.delete(node)

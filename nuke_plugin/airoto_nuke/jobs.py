@@ -85,6 +85,11 @@ class Job:
         self._stop.set()
         self._finish(None, CancelledError("cancelled"))
 
+    def fail(self, error: AIRotoError) -> None:
+        """On the main thread: what came cannot be used, so the worker need not go on."""
+        self._stop.set()
+        self._finish(None, error)
+
     def pump(self) -> None:
         """On the main thread: handle what the worker has emitted."""
         with contextlib.suppress(queue.Empty):

@@ -14,6 +14,8 @@ from airoto_nuke.cache_paths import DEFAULT
 
 # Handles for dragging points; a frame may have more points than are shown.
 HANDLES = 8
+# Boxes of AIDetect that can be dragged.
+BOXES = 8
 # Version of the nodes' hidden knobs and of what is inside them; older nodes are brought up to it.
 NODE_VERSION = 2
 ALL_OBJECTS = "all objects"
@@ -39,6 +41,7 @@ class KnobType(enum.IntEnum):
     BOOL = 6
     DOUBLE = 7
     XY = 12
+    BBOX = 15
     TAB = 20
     BUTTON = 22
     TEXT = 26
@@ -264,15 +267,43 @@ _GUIDE_KIND = KnobSpec(
 )  # fmt: skip
 _DETECT = (
     KnobSpec(_T.TAB, "prompts_tab", "Detect"),
-    KnobSpec(_T.STRING, "text", "find", "What to look for.", enabled=False),
-    KnobSpec(_T.BUTTON, "detect", "Detect", "Find objects by text.", enabled=False),
-    KnobSpec(
-        _T.STRING,
-        "status",
-        "why not",
-        value="no detector engine: this AIRoto finds nothing by text yet",
-        enabled=False,
+    KnobSpec(_T.STRING, "status", "state", "Whether the server can find objects by text, or why "
+             "not.", "the server was not asked yet: press Check on the Info tab", enabled=False),
+    KnobSpec(_T.STRING, "text", "find", "What to look for; phrases with periods between: person . "
+             "red car"),
+    KnobSpec(_T.STRING, "detect_engine", "detect with", "auto, or an engine that Info lists.",
+             "auto"),
+    KnobSpec(_T.DOUBLE, "box_threshold", "box score", "A box counts from this score on, up to 1; "
+             "0: the usual."),
+    KnobSpec(_T.DOUBLE, "text_threshold", "word score", "A word counts for a box from this score "
+             "on, up to 1; 0: the usual."),
+    KnobSpec(_T.BUTTON, "detect", "Detect on this frame", "Find them on the current frame. Greyed "
+             "while the server cannot; the line above says why.", enabled=False),
+    _button("cancel", "Cancel", "Give up."),
+    _told("progress", "progress", "What is done now, or how it ended."),
+    KnobSpec(_T.ENUM, "found", "found", "Objects that were found, with their frame.",
+             items=("(nothing)",)),
+    _told("not_found", "not found", "Phrases for which there was nothing."),
+    *(
+        KnobSpec(_T.BBOX, f"box{number}", f"{number}", "Drag in the viewer to move this box.")
+        for number in range(1, BOXES + 1)
     ),
+    KnobSpec(_T.BUTTON, "make_objects", "Make objects", "Objects with these boxes as prompts: in "
+             "the selected AIRoto node, or in a new one.", enabled=False),
+)  # fmt: skip
+_DETECT_OUTPUT = frozenset(
+    (
+        "output_tab",
+        "size",
+        "cache_folder",
+        "relative_paths",
+        "colour_space",
+        "ocio_config",
+        "exposure",
+        "view_name",
+        "always_render",
+        "working_size",
+    )
 )
 
 
@@ -281,7 +312,8 @@ def panel(kind: NodeKind) -> tuple[KnobSpec, ...]:
     if kind is NodeKind.ROTO:
         return (*_PROMPTS, *_TRACK, *_MATTE, *_OUTPUT, *_SHOW, *_INFO)
     if kind is NodeKind.DETECT:
-        return _DETECT
+        used = tuple(one for one in _OUTPUT if one.name in _DETECT_OUTPUT)
+        return (*_DETECT, *used, *_INFO)
     dropped = {"copy_recipe", "paste_recipe"}
     output = tuple(one for one in _OUTPUT if one.name not in dropped)
     guide = (*_GUIDE, _GUIDE_KIND) if kind is NodeKind.MATTE else _GUIDE

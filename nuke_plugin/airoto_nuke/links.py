@@ -29,6 +29,8 @@ HELLO_TIMEOUT = 5.0
 START_TIMEOUT = 120.0
 NO_SERVER = "press “Start local server” on the Info tab, or name a running one there"
 
+# What each server last said of itself.
+_known: dict[tuple[str, str], dict[str, Any]] = {}
 _links: dict[tuple[str, str], Any] = {}
 _servers: list[subprocess.Popen[bytes]] = []
 _lock = threading.Lock()
@@ -98,7 +100,13 @@ def hello(target: str, kind: str = "bridge") -> dict[str, Any]:
         raise ServerUnreachableError(
             f"no AIRoto server answers: {exc.message}", hint=NO_SERVER
         ) from exc
+    _known[target, kind] = answer
     return answer
+
+
+def known(target: str, kind: str = "bridge") -> dict[str, Any] | None:
+    """What a server last said of itself in this session, without asking it; None for nothing."""
+    return _known.get((target, kind))
 
 
 def start_server(target: str, kind: str = "bridge") -> dict[str, Any]:

@@ -9,6 +9,8 @@ handles, status, which result the inner Reads show. It makes no undo step and no
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +36,9 @@ GIZMOS = Path(__file__).resolve().parents[1] / "gizmos"
 _UNSET = ("", None)
 
 
-def create(kind: NodeKind) -> Node:
-    """A new node, as a Group, connected to the selected one."""
-    chosen = host.selected()
+def create(kind: NodeKind, source: Node = None) -> Node:
+    """A new node, as a Group, connected to the selected one if nothing else is said."""
+    chosen = host.selected() if source is None else [source]
     node_id = cache_paths.new_node_id()
     text = (GIZMOS / templates.file_name(kind)).read_text()
     for name, channels in templates.layers(kind).items():
@@ -145,14 +147,26 @@ def folder_of(node: Node) -> str:
     return place_of(node).folder(str(value(node, "cache_folder")))
 
 
-def recipe_of(node: Node, plate: plates.Plate, state: State, *, output: str = "") -> dict[str, Any]:
+def recipe_of(
+    node: Node,
+    plate: plates.Plate,
+    state: State,
+    *,
+    output: str = "",
+    frames: tuple[int, int] | None = None,
+) -> dict[str, Any]:
     """The node's recipe; the plate's path is the Read's, or the cache's where we render it.
+
+    Args:
+        frames: the range, where it is not that of the node's knobs.
 
     Raises:
         BadRequestError: something that the knobs say cannot be had.
     """
     settings = settings_of(node)
-    why = why_render(node, plate)
+    if frames is not None:
+        settings = replace(settings, first=frames[0], last=frames[1])
+    why = why_render(node, plate, frames or ())
     direct = not why
     if direct and plate.read is not None:
         path = plate.read.file
@@ -183,8 +197,12 @@ def sized(node: Node, plate: plates.Plate) -> str:
     return plate.identity if scale == 1 else f"{plate.identity}_{scale:g}"
 
 
-def why_render(node: Node, plate: plates.Plate) -> str:
-    """Why the node renders the plate itself; empty where the server may read the Read's files."""
+def why_render(node: Node, plate: plates.Plate, frames: Iterable[int] = ()) -> str:
+    """Why the node renders the plate itself; empty where the server may read the Read's files.
+
+    Args:
+        frames: that are wanted beside the node's range.
+    """
     settings = settings_of(node)
     if scale_of(node) != 1:
         return "the node works at proxy size"
@@ -193,10 +211,12 @@ def why_render(node: Node, plate: plates.Plate) -> str:
         own, script = (plates.colour_of(plate, direct=one) for one in (True, False))
         if own != script:
             return "the foreground is wanted in the script's working space"
+    frames = tuple(frames)
+    span = (settings.first, settings.last) if node.knob("first") is not None else ()
     return pixels.why_render(
         plate.read,
-        settings.first,
-        settings.last,
+        min((*frames, *span)),
+        max((*frames, *span)),
         always=bool(value(node, "always_render", False)),
         stereo=len(host.views()) > 1,
     )
@@ -240,10 +260,10 @@ def key_now(node: Node, state: State, *, fresh: bool = False) -> str:
 
 def refresh(node: Node, *, fresh: bool = False) -> None:
     """Bring everything that is derived from the state in step with it."""
-    from airoto_nuke import renewal
+    from airoto_nuke import detecting, renewal  # they build on this module
 
     kind = kind_of(node)
-    if kind in (None, NodeKind.DETECT):
+    if kind is None:
         return
     try:
         state = state_of(node)
@@ -254,6 +274,9 @@ def refresh(node: Node, *, fresh: bool = False) -> None:
     if not is_whole(node):
         return
     renewal.renew_inside(node)
+    if kind is NodeKind.DETECT:
+        detecting.refresh(node)
+        return
     with host.no_undo():
         key = key_now(node, state, fresh=fresh)
         if key and key != value(node, "result_key"):
@@ -275,6 +298,12 @@ def follow_frame(node: Node) -> None:
     try:
         state = state_of(node)
     except BadRequestError:
+        return
+    if kind_of(node) is NodeKind.DETECT:
+        from airoto_nuke import detecting
+
+        with host.no_undo():
+            detecting.follow_frame(node, state)
         return
     with host.no_undo():
         panel.follow_frame(node, state)

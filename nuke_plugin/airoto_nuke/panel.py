@@ -27,6 +27,11 @@ def put_on(node: Node, name: str, new: Any) -> None:
         node[name].setValue(new)
 
 
+def plain(text: str) -> str:
+    """Words that no text knob takes for Tcl."""
+    return text.replace("[", "(").replace("]", ")")
+
+
 def add_knob(node: Node, spec: KnobSpec) -> None:
     """Give a node a knob that it lacks, with its default, at the end of its panel."""
     text = f"addUserKnob {templates.knob_line(spec)}"
@@ -52,20 +57,20 @@ def status_text(node: Node, stale: bool, manifest: Manifest | None, frame: int) 
 def fill(node: Node, state: State, manifest: Manifest | None) -> None:
     """Object list, current object, handles, lists of frames."""
     current = next((one for one in state.objects if one.id == state.current), None)
-    _menu(node, "object", [_object_item(one) for one in state.objects] or [_NONE])
+    put_menu(node, "object", [_object_item(one) for one in state.objects] or [_NONE])
     if current is not None:
         put(node, "object", _object_item(current))
     for name in ("name", "colour", "group"):
         put(node, f"object_{name}", getattr(current, name) if current else "")
     follow_frame(node, state)
     prompts = current.prompts if current else ()
-    _menu(node, "prompt_frames", [prompt_item(one) for one in prompts] or [_NONE])
+    put_menu(node, "prompt_frames", [prompt_item(one) for one in prompts] or [_NONE])
     put(node, "locked", ", ".join(str(one) for one in state.locked_frames))
     if manifest is not None:
         names = {one.id: one.name for one in state.objects}
         found = review.frames_to_review(manifest.frames, names)
         items = [f"{one.frame}: {one.why}" for one in found] or [_NOTHING]
-        _menu(node, "review", items)
+        put_menu(node, "review", items)
 
 
 def follow_frame(node: Node, state: State) -> None:
@@ -122,7 +127,7 @@ def show_views(node: Node, state: State, manifest: Manifest) -> None:
     """What Mask, Trimap, Confidence and Overlay show of the objects of a result."""
     names = manifest.objects
     if node.knob("show_object") is not None:
-        _menu(node, "show_object", [ALL_OBJECTS, *names])
+        put_menu(node, "show_object", [ALL_OBJECTS, *names])
         wanted = str(node["show_object"].value())
     else:
         wanted = ALL_OBJECTS
@@ -174,7 +179,8 @@ def _object_item(one: RotoObject) -> str:
     return f"{one.id}: {one.name}"
 
 
-def _menu(node: Node, name: str, items: list[str]) -> None:
+def put_menu(node: Node, name: str, items: list[str]) -> None:
+    """Items of a menu; the chosen one stays chosen where it is still there."""
     knob = node[name]
     if list(knob.values()) != items:
         chosen = knob.value()

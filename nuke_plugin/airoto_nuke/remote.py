@@ -145,6 +145,21 @@ def segment(ask: Ask, emit: Emit, stop: Stop) -> list[Found]:
         return found
 
 
+def detect(ask: Ask, emit: Emit, stop: Stop) -> dict[str, Any]:
+    """The answer of the server's Detect call: objects with boxes, phrases that were not found.
+
+    Raises:
+        AIRotoError: of any kind.
+    """
+    link = _link(ask)
+    with _noticing(ask):
+        recipe, uploads = _prepared(link, ask, emit, stop)
+        emit(Going(0.3, f"looking on frame {ask.frames[0]}"))
+        request = {"recipe": recipe, "uploads": uploads}
+        answer: dict[str, Any] = link.call("Detect", request, timeout=CLICK_TIMEOUT)
+        return answer
+
+
 def _prepared(
     link: Any, ask: Ask, emit: Emit, stop: Stop
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:

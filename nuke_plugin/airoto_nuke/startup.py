@@ -42,7 +42,11 @@ def create(kind: str) -> None:
     from airoto_nuke import nodes
     from airoto_nuke.knobs import NodeKind
 
-    nodes.create(NodeKind[kind])
+    made = nodes.create(NodeKind[kind])
+    if NodeKind[kind] is NodeKind.DETECT:  # what it can depends on the server
+        from airoto_nuke import buttons
+
+        buttons.ask_quietly(made)
 
 
 def _before_render() -> None:

@@ -9,40 +9,25 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from airoto.errors import AIRotoError, BadRequestError, CancelledError
+from airoto.errors import AIRotoError, BadRequestError
 from airoto_nuke import (
     cache_paths,
     capture,
     guides,
     host,
-    jobs,
     nodes,
     panel,
     pixels,
     plates,
     remote,
     staleness,
+    tasks,
 )
 from airoto_nuke.state import State
 
 Node = Any
 # Seconds between two looks of the inner Read at what has arrived.
 _SHOW_EVERY = 0.5
-
-_running: dict[str, jobs.Job] = {}
-
-
-def is_running(node: Node) -> bool:
-    """Whether something is done for this node now."""
-    job = _running.get(nodes.id_of(node))
-    return job is not None and job.is_running
-
-
-def cancel(node: Node) -> None:
-    """Give up what is done for this node; finished frames are kept."""
-    job = _running.pop(nodes.id_of(node), None)
-    if job is not None:
-        job.cancel()
 
 
 def segment(node: Node) -> None:
@@ -59,14 +44,14 @@ def segment(node: Node) -> None:
 
     def done(found: list[remote.Found], error: AIRotoError | None) -> None:
         if error is not None:
-            _ended(node, error)
+            tasks.ended(node, error)
             return
-        _ended(node, None)
+        tasks.ended(node, None)
         if key == candidate_key(_recipe_now(node), frame):
             _show_candidates(node, found, frame)
 
     ask = replace(ask, key=key)
-    _start(node, lambda emit, stop: remote.segment(ask, emit, stop), None, done)
+    tasks.start(node, lambda emit, stop: remote.segment(ask, emit, stop), done)
 
 
 def track(node: Node, first: int, last: int) -> None:
@@ -100,10 +85,10 @@ def make(node: Node, first: int, last: int) -> None:
     capture.capture(node, "mask", pattern, frames, channels="alpha", view=view, proxy=proxy)
     state = guides.state_of(node, pattern, frames)
     key = guides.wanted_key(node, plate)
-    _render_plate(node, plate, frames, view)
+    render_plate(node, plate, frames, view)
     output = cache_paths.result_pattern(nodes.folder_of(node), key)
     recipe = guides.recipe_of(node, plate, state, output=output)
-    _deliver(node, _asked(node, recipe, key, (first, last), state), state)
+    _deliver(node, asked(node, recipe, key, (first, last), state), state)
 
 
 def candidate_key(recipe: Any, frame: int) -> str:
@@ -177,14 +162,15 @@ def _recipe_now(node: Node) -> Any:
 def _ask(node: Node, state: State, frames: tuple[int, int], *, rendered: Any) -> remote.Ask:
     """Render the plate where that is needed, and say what is wanted."""
     plate = plates.plate_of(node, fresh=True)
-    _render_plate(node, plate, rendered, plates.view_of(node))
+    render_plate(node, plate, rendered, plates.view_of(node))
     key = nodes.wanted_key(node, plate, state)
     output = cache_paths.result_pattern(nodes.folder_of(node), key)
     recipe = nodes.recipe_of(node, plate, state, output=output)
-    return _asked(node, recipe, key, frames, state)
+    return asked(node, recipe, key, frames, state)
 
 
-def _asked(node: Node, recipe: Any, key: str, frames: tuple[int, int], state: State) -> remote.Ask:
+def asked(node: Node, recipe: Any, key: str, frames: tuple[int, int], state: State) -> remote.Ask:
+    """A recipe with the node's folder and its way to the server."""
     return remote.Ask(
         recipe=recipe,
         key=key,
@@ -196,8 +182,9 @@ def _asked(node: Node, recipe: Any, key: str, frames: tuple[int, int], state: St
     )
 
 
-def _render_plate(node: Node, plate: plates.Plate, frames: Any, view: str) -> None:
-    if not nodes.why_render(node, plate):
+def render_plate(node: Node, plate: plates.Plate, frames: Any, view: str) -> None:
+    """Render frames of the plate into the cache, where the server is not to read its files."""
+    if not nodes.why_render(node, plate, frames):
         return
     pattern = cache_paths.plate_pattern(nodes.folder_of(node), nodes.sized(node, plate))
     proxy = nodes.scale_of(node) != 1
@@ -237,9 +224,9 @@ def _deliver(node: Node, ask: remote.Ask, state: State) -> None:
     def done(_: Any, error: AIRotoError | None) -> None:
         if box.manifest.finished:
             _show(node, ask, place, box.manifest)
-        _ended(node, error)
+        tasks.ended(node, error)
 
-    _start(node, lambda emit, stop: remote.render(ask, emit, stop), on_event, done)
+    tasks.start(node, lambda emit, stop: remote.render(ask, emit, stop), done, on_event)
 
 
 class _Box:
@@ -274,47 +261,6 @@ def _show(node: Node, ask: remote.Ask, place: str, manifest: staleness.Manifest)
         if nodes.key_now(node, nodes.state_of(node)) == ask.key:
             nodes.show_result(node, manifest)
     nodes.refresh(node)
-
-
-def _start(node: Node, work: jobs.Work, on_event: Any, done: Any) -> None:
-    if is_running(node):
-        raise BadRequestError(f"{node.name()} is still at work", hint="wait, or press Cancel first")
-
-    def heard(event: Any) -> None:
-        with host.no_undo():
-            if isinstance(event, remote.Going):
-                panel.put(node, "progress", _untcl(event.text))
-                if not host.is_gui():
-                    host.log(f"{node.name()}: {event.text}")
-            if on_event is not None:
-                on_event(event)
-
-    job = jobs.Job(work, on_event=heard, on_done=done, post=host.post if host.is_gui() else None)
-    _running[nodes.id_of(node)] = job
-    with host.no_undo():
-        panel.put(node, "progress", "starting")
-    job.start()
-
-
-def _ended(node: Node, error: AIRotoError | None) -> None:
-    _running.pop(nodes.id_of(node), None)
-    words = "done"
-    if isinstance(error, CancelledError):
-        words = "cancelled; finished frames are kept"
-    elif error is not None:
-        words = f"failed: {error.message}"
-    with host.no_undo():
-        panel.put(node, "progress", _untcl(words))
-    nodes.refresh(node)
-    if error is not None and not isinstance(error, CancelledError):
-        if not host.is_gui():
-            raise error
-        host.tell(remote.error_text(error))
-
-
-def _untcl(text: str) -> str:
-    """Words that no text knob takes for Tcl."""
-    return text.replace("[", "(").replace("]", ")")
 
 
 def _show_candidates(node: Node, found: list[remote.Found], frame: int) -> None:

@@ -67,7 +67,7 @@ def click(width: int, height: int, folder: Path, server: str) -> dict[str, float
     from nuke import _images
     from studio import Studio
 
-    from airoto_nuke import cache_paths, capture, links, nodes, plates, sight, work
+    from airoto_nuke import cache_paths, capture, links, nodes, plates, sight, tasks
 
     studio = Studio(folder, folder, server, gui=True)
     session.set_root_format(width, height)
@@ -104,7 +104,7 @@ def click(width: int, height: int, folder: Path, server: str) -> dict[str, float
     stages["read"] = median(lambda: _images._read_file(mask, raw=True))
     began = time.perf_counter()
     session.press(node, "segment")
-    session.pump(lambda: not work.is_running(node))
+    session.pump(lambda: not tasks.is_running(node))
     stages["button_to_picture"] = round((time.perf_counter() - began) * 1000, 2)
     return stages
 

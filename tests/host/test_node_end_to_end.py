@@ -11,7 +11,7 @@ import pytest
 import session
 from studio import FIRST, HEIGHT, HERO, LAST, WIDTH
 
-from airoto_nuke import gate, nodes, work
+from airoto_nuke import gate, nodes, tasks
 from airoto_nuke.knobs import NodeKind
 
 
@@ -197,7 +197,7 @@ def test_a_cancelled_track_keeps_finished_frames_and_frees_the_node_at_once(stud
     studio.click(node, *HERO)
     session.press(node, "track")
     node["cancel"].execute()
-    assert not work.is_running(node)
+    assert not tasks.is_running(node)
     assert node["progress"].value() == "cancelled; finished frames are kept"
     studio.press(node, "track")
     assert node["status"].value() == f"current: 6 frames, {FIRST}-{LAST}"
@@ -220,7 +220,7 @@ def test_buttons_defer_rendering_because_scripts_of_knobs_count_as_executing(stu
     studio.click(node, *HERO)
     node["track"].execute()
     assert studio.app.written == [], "nothing is rendered inside the button's script"
-    session.pump(lambda: not work.is_running(node))
+    session.pump(lambda: not tasks.is_running(node))
     assert len(studio.app.written) == LAST - FIRST + 1
 
 

@@ -30,12 +30,6 @@ def test_the_menu_has_all_nodes_and_makes_groups(studio):
         assert made["airoto_kind"].value() == name
 
 
-def test_a_detector_is_greyed_with_the_reason(studio):
-    node = studio.node(NodeKind.DETECT)
-    assert not node["detect"].enabled()
-    assert "no detector engine" in node["status"].value()
-
-
 def test_dragging_a_handle_moves_its_point_and_undo_moves_it_back(studio):
     node = studio.node()
     studio.click(node, 30.5, 40.5)

@@ -10,7 +10,7 @@ import numpy as np
 import session
 from nuke import _images
 
-from airoto_nuke import nodes, startup, work
+from airoto_nuke import nodes, startup, tasks
 from airoto_nuke.knobs import NodeKind
 
 # The clip: 6 frames, 192x108, and a pixel of its hero on the first, counted from the top.
@@ -80,7 +80,7 @@ class Studio:
     def wait(self, node: Any) -> None:
         """Until the node's job is over."""
         if self.app.gui:
-            session.pump(lambda: not work.is_running(node))
+            session.pump(lambda: not tasks.is_running(node))
 
     def tracked(self, **options: Any) -> Any:
         """A node with one click that was tracked."""

@@ -328,7 +328,9 @@ def scriptSaveAs(filename: str | None = None, overwrite: int = -1) -> None:
 
 
 def scriptClear(*args: Any, **kwargs: Any) -> None:
-    """An empty script."""
+    """An empty script; objects of its nodes are attached to nothing any more."""
+    for node in allNodes(group=_app.root, recurseGroups=True):
+        node._alive = False
     _app.root = Root()
     _app.undo_done.clear()
     _app.undo_undone.clear()
