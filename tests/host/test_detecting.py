@@ -9,6 +9,7 @@ from studio import FIRST, HEIGHT, WIDTH
 
 from airoto_nuke import detecting, links, nodes
 from airoto_nuke.knobs import NodeKind
+from airoto_nuke.state import Box
 
 
 def detector(studio):
@@ -88,7 +89,7 @@ def test_phrases_become_boxes_that_can_be_dragged(studio):
     nuke.frame(FIRST)
     node["box1"].setValue([10, 20, 50, 60])
     moved = nodes.state_of(node).objects[0].prompt(FIRST).box
-    assert (moved.x_min, moved.y_min, moved.x_max, moved.y_max) == (10, HEIGHT - 60, 50, HEIGHT - 20)
+    assert moved == Box(10, HEIGHT - 60, 50, HEIGHT - 20)
     nuke.undo()
     assert nodes.state_of(node) == state
 

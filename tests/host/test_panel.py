@@ -12,7 +12,6 @@ from studio import FIRST, HEIGHT, HERO, LAST, WIDTH
 
 from airoto.wire.recipe import check, from_dict
 from airoto_nuke import nodes, panel
-from airoto_nuke.knobs import NodeKind
 
 
 def prompt(node, frame=FIRST):
