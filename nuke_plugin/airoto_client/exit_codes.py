@@ -13,6 +13,7 @@ from airoto.errors import (
     BusyError,
     CancelledError,
     EngineError,
+    EngineForbiddenError,
     EngineUnavailableError,
     HandleUnknownError,
     OutputError,
@@ -40,7 +41,7 @@ class ExitCode(enum.IntEnum):
     TERMINATED = 143
 
 
-# Subclasses of these kinds share their code.
+# Subclasses of these kinds share their code; the first that fits counts.
 _BY_ERROR: tuple[tuple[type[AIRotoError], ExitCode], ...] = (
     (BadRequestError, ExitCode.USAGE),
     (PlateError, ExitCode.PLATE),
@@ -51,6 +52,7 @@ _BY_ERROR: tuple[tuple[type[AIRotoError], ExitCode], ...] = (
     (HandleUnknownError, ExitCode.SERVER),
     # Cancelled, but not by us: the server is going down.
     (CancelledError, ExitCode.SERVER),
+    (EngineForbiddenError, ExitCode.FORBIDDEN),
     (EngineUnavailableError, ExitCode.ENGINE),
     (EngineError, ExitCode.ENGINE),
     (BusyError, ExitCode.BUSY),

@@ -139,6 +139,12 @@ class EngineUnavailableError(AIRotoError):
     kind = "engine_unavailable"
 
 
+class EngineForbiddenError(EngineUnavailableError):
+    """An engine or licence that the show's preset does not allow."""
+
+    kind = "engine_forbidden"
+
+
 class EngineError(AIRotoError):
     """An engine could not do its work on this input."""
 

@@ -228,6 +228,7 @@ CODES = {
     "engine_unavailable": 6,
     "engine": 6,
     "busy": 7,
+    "engine_forbidden": 8,
     "path_forbidden": 8,
     "unauthenticated": 8,
 }

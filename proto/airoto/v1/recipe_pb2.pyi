@@ -90,7 +90,7 @@ OVERWRITE_REPLACE: Overwrite
 OVERWRITE_REFUSE: Overwrite
 
 class Recipe(_message.Message):
-    __slots__ = ("version", "name", "plate", "objects", "segment", "track", "matte", "processing", "output", "detect", "locked")
+    __slots__ = ("version", "name", "plate", "objects", "segment", "track", "matte", "processing", "output", "detect", "locked", "preset")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     PLATE_FIELD_NUMBER: _ClassVar[int]
@@ -102,6 +102,7 @@ class Recipe(_message.Message):
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     DETECT_FIELD_NUMBER: _ClassVar[int]
     LOCKED_FIELD_NUMBER: _ClassVar[int]
+    PRESET_FIELD_NUMBER: _ClassVar[int]
     version: int
     name: str
     plate: Plate
@@ -113,7 +114,8 @@ class Recipe(_message.Message):
     output: Output
     detect: Detect
     locked: _containers.RepeatedCompositeFieldContainer[LockedFrame]
-    def __init__(self, version: _Optional[int] = ..., name: _Optional[str] = ..., plate: _Optional[_Union[Plate, _Mapping]] = ..., objects: _Optional[_Iterable[_Union[RotoObject, _Mapping]]] = ..., segment: _Optional[_Union[Segment, _Mapping]] = ..., track: _Optional[_Union[Track, _Mapping]] = ..., matte: _Optional[_Union[Matte, _Mapping]] = ..., processing: _Optional[_Union[Processing, _Mapping]] = ..., output: _Optional[_Union[Output, _Mapping]] = ..., detect: _Optional[_Union[Detect, _Mapping]] = ..., locked: _Optional[_Iterable[_Union[LockedFrame, _Mapping]]] = ...) -> None: ...
+    preset: PresetPin
+    def __init__(self, version: _Optional[int] = ..., name: _Optional[str] = ..., plate: _Optional[_Union[Plate, _Mapping]] = ..., objects: _Optional[_Iterable[_Union[RotoObject, _Mapping]]] = ..., segment: _Optional[_Union[Segment, _Mapping]] = ..., track: _Optional[_Union[Track, _Mapping]] = ..., matte: _Optional[_Union[Matte, _Mapping]] = ..., processing: _Optional[_Union[Processing, _Mapping]] = ..., output: _Optional[_Union[Output, _Mapping]] = ..., detect: _Optional[_Union[Detect, _Mapping]] = ..., locked: _Optional[_Iterable[_Union[LockedFrame, _Mapping]]] = ..., preset: _Optional[_Union[PresetPin, _Mapping]] = ...) -> None: ...
 
 class Plate(_message.Message):
     __slots__ = ("path", "frames", "format", "colour", "view", "layer", "missing_frames", "proxy_scale", "movie_first_frame")
@@ -342,3 +344,27 @@ class Output(_message.Message):
     confidence: bool
     overwrite: Overwrite
     def __init__(self, path: _Optional[str] = ..., compression: _Optional[_Union[Compression, str]] = ..., trimap: bool = ..., foreground: bool = ..., confidence: bool = ..., overwrite: _Optional[_Union[Overwrite, str]] = ...) -> None: ...
+
+class PresetPin(_message.Message):
+    __slots__ = ("name", "version", "hash", "policy")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    HASH_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    version: int
+    hash: str
+    policy: _containers.RepeatedCompositeFieldContainer[PolicyRule]
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., hash: _Optional[str] = ..., policy: _Optional[_Iterable[_Union[PolicyRule, _Mapping]]] = ...) -> None: ...
+
+class PolicyRule(_message.Message):
+    __slots__ = ("preset", "engines", "licences", "commercial_only")
+    PRESET_FIELD_NUMBER: _ClassVar[int]
+    ENGINES_FIELD_NUMBER: _ClassVar[int]
+    LICENCES_FIELD_NUMBER: _ClassVar[int]
+    COMMERCIAL_ONLY_FIELD_NUMBER: _ClassVar[int]
+    preset: str
+    engines: _containers.RepeatedScalarFieldContainer[str]
+    licences: _containers.RepeatedScalarFieldContainer[str]
+    commercial_only: bool
+    def __init__(self, preset: _Optional[str] = ..., engines: _Optional[_Iterable[str]] = ..., licences: _Optional[_Iterable[str]] = ..., commercial_only: bool = ...) -> None: ...

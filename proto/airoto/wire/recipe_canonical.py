@@ -7,8 +7,9 @@ of their frames, because results do not depend on these; the order of points is 
 
 Left out is what results do not depend on: `name`, `objects[].colour`, `processing.threads`
 and `output.overwrite`; and `detect` where it says nothing, which recipes older than it cannot
-say. Paths count as they are written: resolve them first where one shot is
-hashed in two places.
+say. Of a preset's pin only what it allows counts, since that decides what `auto`
+becomes. Paths count as they are written: resolve them first where one shot is hashed in two
+places.
 """
 
 from __future__ import annotations
@@ -43,10 +44,14 @@ _LEFT_OUT = frozenset(
         "airoto.v1.RotoObject.colour",
         "airoto.v1.Processing.threads",
         "airoto.v1.Output.overwrite",
+        "airoto.v1.PresetPin.name",
+        "airoto.v1.PresetPin.version",
+        "airoto.v1.PresetPin.hash",
+        "airoto.v1.PolicyRule.preset",
     }
 )
 # Joined the format after recipes had been hashed: absent, they leave no trace.
-_LATER = frozenset({"airoto.v1.Recipe.detect"})
+_LATER = frozenset({"airoto.v1.Recipe.detect", "airoto.v1.Recipe.preset"})
 
 
 def with_defaults(recipe: Recipe) -> Recipe:
@@ -106,6 +111,8 @@ def detect_options(recipe: Recipe) -> Detect:
 def canonical(recipe: Recipe) -> bytes:
     """The canonical form, UTF-8; the same for every way to write the same recipe."""
     full = with_defaults(recipe)
+    if not full.preset.policy:
+        full.ClearField("preset")
     full.objects.sort(key=lambda item: item.id)
     full.locked.sort(key=lambda lock: lock.frame)
     for item in full.objects:

@@ -11,6 +11,7 @@ from airoto.wire.messages import DrawnMaskKind, Matte, Output, Plate, Recipe
 from airoto.wire.recipe_detect import check_detect
 from airoto.wire.recipe_fields import Findings, RecipeLimits, check_fields
 from airoto.wire.recipe_objects import Region, check_locked, check_objects
+from airoto.wire.recipe_preset import check_preset
 from airoto.wire.violations import refuse, shown
 
 # The version of the format that this code reads and writes.
@@ -81,6 +82,9 @@ def check(
     for name, part in _FIELDS.items():
         if part in parts:
             check_fields(findings, recipe, name)
+    if recipe.HasField("preset"):
+        check_fields(findings, recipe, "preset")
+        check_preset(findings, recipe.preset)
     region = _check_plate(findings, recipe.plate, parts)
     if Parts.OBJECTS in parts:
         check_objects(findings, recipe, region, to_track=Parts.TRACK in parts)

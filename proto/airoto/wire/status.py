@@ -51,6 +51,7 @@ CODES: dict[type[AIRotoError], grpc.StatusCode] = {
     errors.OutputExistsError: _Code.ALREADY_EXISTS,
     errors.OutOfSpaceError: _Code.RESOURCE_EXHAUSTED,
     errors.OutputError: _Code.FAILED_PRECONDITION,
+    errors.EngineForbiddenError: _Code.PERMISSION_DENIED,
     errors.EngineUnavailableError: _Code.FAILED_PRECONDITION,
     errors.EngineError: _Code.ABORTED,
     errors.HandleUnknownError: _Code.NOT_FOUND,
