@@ -14,6 +14,8 @@ from typing import Any
 
 from airoto.errors import EngineForbiddenError, Violation
 
+# Computes nothing that could be licensed; AITrimap asks for it, since it wants the trimap alone.
+_ALWAYS = "null"
 _PATTERN = re.compile(r"[a-z0-9*][a-z0-9._*-]{0,63}")
 
 
@@ -35,6 +37,8 @@ class Rule:
 
     def refusal(self, engine: str, licence: str, commercial_use: bool) -> tuple[str, str]:
         """What is wrong with an engine and what is allowed; two empty texts for nothing."""
+        if engine == _ALWAYS:
+            return "", ""
         if self.engines and not any(fnmatchcase(engine, one) for one in self.engines):
             return f"the engine {engine!r}", ", ".join(self.engines)
         if self.commercial_only and not commercial_use:

@@ -96,8 +96,13 @@ class Residency:
         """Whether `spec` can run here."""
         return availability(spec, self._checkpoints)
 
-    def resolve(self, role: Role, name: str) -> EngineSpec:
+    def resolve(
+        self, role: Role, name: str, *, allowed: Callable[[EngineSpec], bool] = lambda spec: True
+    ) -> EngineSpec:
         """The engine that a recipe's name means; empty or `auto` is the best one here.
+
+        Args:
+            allowed: what `auto` may take.
 
         Raises:
             EngineUnavailableError: unknown, or it cannot run here; says why and what to do.
@@ -106,7 +111,10 @@ class Residency:
             ranked = [
                 spec
                 for spec in all_specs()
-                if spec.role is role and spec.rank >= 0 and self.availability(spec).available
+                if spec.role is role
+                and spec.rank >= 0
+                and allowed(spec)
+                and self.availability(spec).available
             ]
             if not ranked:
                 raise EngineUnavailableError(

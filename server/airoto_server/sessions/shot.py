@@ -16,6 +16,7 @@ from airoto_server.ops.colour import Colour, ColourSettings
 from airoto_server.ops.geometry import Format, Window, Working, working_for
 from airoto_server.ops.imagefile import Frame
 from airoto_server.ops.resample import mask_to_picture, to_picture
+from airoto_server.sessions.allowed import engine_for, pin_in_words, rules_of
 from airoto_server.sessions.events import EngineUse, Provenance
 from airoto_server.sessions.frames import Frames
 from airoto_server.sessions.matting import EdgeRules, output_window
@@ -73,11 +74,12 @@ def open_shot(
 
     Raises:
         EngineUnavailableError, ColourError, PlateError: whatever cannot be had.
+        EngineForbiddenError: a preset does not allow an engine.
     """
     scale = recipe.plate.proxy_scale or 1.0
     plate_format = format_of(recipe.plate.format)
     engines = {
-        role: workshop.residency.resolve(role, name)
+        role: engine_for(workshop.residency, role, name, rules_of(recipe))
         for role, name in _wishes(recipe).items()
         if role in set(roles) and name != "none"
     }
@@ -105,7 +107,8 @@ def open_shot(
         choices={
             "trimap_widths": f"{rules.narrow:g} to {rules.wide:g} pixels"
             if rules.adaptive
-            else f"{rules.narrow:g} pixels"
+            else f"{rules.narrow:g} pixels",
+            **({"preset": pin_in_words(recipe.preset)} if recipe.HasField("preset") else {}),
         },
     )
     return Shot(
