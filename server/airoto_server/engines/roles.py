@@ -41,6 +41,7 @@ class EngineFacts:
         linear_light: whether its pictures are to be scene-linear light, which is what adds up
             where an edge covers half a pixel, instead of display-referred sRGB.
         concurrent: whether a matter's windows may be computed by several threads at once.
+        finds_subject: whether a matter finds what to matte by itself, given no trimap.
     """
 
     name: str
@@ -52,6 +53,7 @@ class EngineFacts:
     working_size: int = 0
     linear_light: bool = False
     concurrent: bool = False
+    finds_subject: bool = False
 
 
 @dataclass(frozen=True)
@@ -222,9 +224,16 @@ class MovableRun(Protocol):
 
 @dataclass(frozen=True)
 class MatteResult:
-    """A matter's answer: alpha (H, W) float32, 0 to 1, over the picture it was given."""
+    """A matter's answer.
+
+    Attributes:
+        alpha: (H, W) float32, 0 to 1, over the picture it was given.
+        confidence: of an engine that finds its subject by itself, 0 to 1, that there is one;
+            below one half there is none, and alpha is empty.
+    """
 
     alpha: Mask
+    confidence: float = 1.0
 
 
 @runtime_checkable

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from airoto.wire.messages import Matte as MatteOptions
 from airoto.wire.messages import TrimapMode
-from airoto_server.engines.roles import Mask, Matter, Picture, Trimap
+from airoto_server.engines.roles import Mask, Matter, MatteResult, Picture, Trimap
 from airoto_server.engines.windowed import Pause, matte_in_windows
 from airoto_server.ops.colour import Colour
 from airoto_server.ops.edges import feather, grow, remove_dots, remove_holes
@@ -135,6 +135,16 @@ class FrameMatting:
             matter, picture_of, trimap, seed=seed, threads=self._threads, pause=pause
         )
         return ObjectAlpha(self._rules.finished(alpha), trimap)
+
+    def subject(self, matter: Matter, *, seed: int) -> MatteResult:
+        """What a matter finds by itself over the output window, its edge not finished yet."""
+        picture_of = self._light_of if matter.facts.linear_light else self._picture_of
+        whole = Window.sized(self._window.width, self._window.height)
+        return matter.matte(picture_of(whole), None, seed=seed)
+
+    def from_subject(self, alpha: Mask) -> ObjectAlpha:
+        """From what `subject` found."""
+        return ObjectAlpha(self._rules.finished(self._rules.cleaned(alpha)), None)
 
     def foreground(self, alpha: Mask) -> npt.NDArray[np.float32]:
         """Straight colour of what `alpha` covers, in the plate's own colour space."""

@@ -37,6 +37,12 @@ from airoto_server.sessions.paths import refuse_relative_paths
 from airoto_server.sessions.preview import PreviewMaker
 from airoto_server.sessions.progress import Tally
 from airoto_server.sessions.shot import Shot, frame_span, open_shot
+from airoto_server.sessions.subject import (
+    FOUND,
+    SubjectMatting,
+    check_subject,
+    subject_of,
+)
 from airoto_server.sessions.tracking import GroupTracking, TrackSettings
 from airoto_server.sessions.workshop import Workshop
 
@@ -71,7 +77,10 @@ def render(
     roles: tuple[Role, ...] = (Role.SEGMENTER, Role.TRACKER, Role.MATTER)
     if texts_in(request.recipe):
         roles = (Role.DETECTOR, *roles)
+    if subject_of(request.recipe) is not None:
+        roles = (Role.MATTER,)
     shot = open_shot(workshop, request.recipe, request.uploads, roles)
+    check_subject(shot)
     with ExitStack() as stack:
         folder = workshop.job_folder()
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -147,7 +156,7 @@ class _Job:
     def _wanted(self, trackable: Sequence[int]) -> list[int]:
         """Frames that get a matte: without a tracker only those that were prompted."""
         usable = [frame for frame in trackable if frame in self._span]
-        if Role.TRACKER in self._shot.engines:
+        if Role.TRACKER in self._shot.engines or subject_of(self._shot.recipe) is not None:
             return usable
         prompted = {p.frame for o in self._shot.recipe.objects for p in o.prompts}
         return [frame for frame in usable if frame in prompted]
@@ -204,6 +213,7 @@ class _Job:
                     group.keyframes.put(frame, self._prompted(prompting, group, frame))
                 self._tell_progress()
         shot, matter = self._shot, self._matter()
+        subject = self._subject(matter, trackable)
         waiting: deque[Future[FrameFinished]] = deque()
         with (
             ThreadPoolExecutor(1, thread_name_prefix="airoto-write") as pool,
@@ -213,7 +223,10 @@ class _Job:
                 for frame, masks in tracked:
                     with tally.unit("matte"):
                         matting = self._matting(frame)
-                        alphas = self._matte(frame, masks, matting, matter)
+                        if subject is not None:
+                            masks, alphas = self._subject_at(subject, frame)
+                        else:
+                            alphas = self._matte(frame, masks, matting, matter)
                     deliver = self._delivery.deliver
                     waiting.append(pool.submit(deliver, frame, masks, alphas, matting))
                     if self._preview is not None:
@@ -271,6 +284,18 @@ class _Job:
         matter = self._workshop.matter(spec, self._notes.append)
         self._engine_ran(Role.MATTER, matter)
         return matter
+
+    def _subject(self, matter: Matter | None, frames: Sequence[int]) -> SubjectMatting | None:
+        one = subject_of(self._shot.recipe)
+        if one is None or matter is None:
+            return None
+        return SubjectMatting(self._shot, one, matter, frames, self._matting, self._turn)
+
+    def _subject_at(self, subject: SubjectMatting, frame: int) -> tuple[Masks, Alphas]:
+        masks, alphas = subject.at(frame)
+        if all(one.confidence < FOUND for one in masks.values()):
+            self._emit(Warned("no subject was found", frame))
+        return masks, alphas
 
     def _engine_ran(self, role: Role, engine: Engine) -> None:
         """Load it, and take into every header where and how it runs."""

@@ -29,6 +29,7 @@ from airoto_server.sessions.keyframes import (
 from airoto_server.sessions.matting import FrameMatting, ObjectAlpha
 from airoto_server.sessions.paths import refuse_relative_paths
 from airoto_server.sessions.shot import Shot, open_shot
+from airoto_server.sessions.subject import FOUND
 from airoto_server.sessions.workshop import Workshop
 from airoto_server.transport.spool import Spool
 
@@ -134,13 +135,19 @@ def matte_frame(workshop: Workshop, request: pb.MatteRequest, cancel: Cancel) ->
     notes: list[str] = []
     matter = None if spec is None else workshop.matter(spec, notes.append)
     with _click(workshop, cancel)():
-        if is_trimap:
+        if is_trimap and guide is not None:
             if matter is None:
                 raise EngineUnavailableError(
                     "a trimap needs a matter, and the recipe turns it off",
                     hint="set matte.engine to auto",
                 )
             made = matting.from_trimap(snapped_trimap(guide), matter, seed=seed)
+        elif guide is None:
+            assert matter is not None  # or there had to be a guide
+            found = matting.subject(matter, seed=seed)
+            if found.confidence < FOUND:
+                notes.append("no subject was found")
+            made = matting.from_subject(found.alpha)
         else:
             made = matting.from_plate_mask(guide, matter, seed=seed)
         foreground = matting.foreground(made.alpha) if request.foreground else None
@@ -163,8 +170,11 @@ def _click(workshop: Workshop, cancel: Cancel) -> Callable[[], AbstractContextMa
     return lambda: workshop.lane.turn("click", cancel, Urgency.CLICK)
 
 
-def _guide(workshop: Workshop, shot: Shot, request: pb.MatteRequest) -> tuple[Mask, bool]:
+def _guide(workshop: Workshop, shot: Shot, request: pb.MatteRequest) -> tuple[Mask | None, bool]:
     kind = request.WhichOneof("guide")
+    spec = shot.engines.get(Role.MATTER)
+    if kind is None and spec is not None and spec.facts.finds_subject:
+        return None, False
     if kind is None:
         raise BadRequestError(
             "guide: nothing given; allowed: mask, trimap, mask_handle or trimap_handle"

