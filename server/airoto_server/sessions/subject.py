@@ -58,7 +58,7 @@ class SubjectMatting:
         matter: Matter,
         frames: Sequence[int],
         matting_of: Callable[[int], FrameMatting],
-        turn: Callable[[], AbstractContextManager[None]],
+        turn: Callable[[], AbstractContextManager[object]],
     ) -> None:
         self._shot = shot
         self._id = subject.id
