@@ -50,7 +50,7 @@ def cases(role: Role) -> list[Case]:
     found = [
         Case(role, spec.facts.name, _loader(spec.load), segments=spec.facts.name != "null")
         for spec in all_specs()
-        if spec.role is role and not spec.facts.needs_weights
+        if spec.role is role and not spec.facts.needs_weights and not spec.parts
     ]
     return found + [case for case in TINY if case.role is role]
 

@@ -152,3 +152,33 @@ def test_a_render_that_finds_nothing_says_so(
     assert isinstance(error, EngineError)
     assert error.frame == 1003
     assert "0.95" in error.message
+
+
+def test_matte_anything_widens_the_unknown_where_things_can_be_seen_through(
+    server: RunningServer, recipe: Message, clip: SamplePaths, tmp_path: Path
+) -> None:
+    """The null detector finds glass in the middle half of the picture."""
+    changes = {
+        "objects": hero(
+            {"frame": 1001, "box": {"x_min": 20, "y_min": 20, "x_max": 120, "y_max": 90}}
+        ),
+        "track": {"engine": "none"},
+        "matte": {"engine": "matte-anything", "trimap": {"narrow": 3, "wide": 3}},
+        "output": {"path": f"{tmp_path}/any/m.####.exr", "trimap": True},
+    }
+    wanted = merged({**recipe, "objects": []}, {**changes, "detect": {"text": ""}})
+    outcome = render(server.link, wanted)
+    names = {one["role"]: one["name"] for one in outcome.plan["provenance"]["engines"]}
+    assert names["ENGINE_ROLE_DETECTOR"] == "null"
+    assert names["ENGINE_ROLE_MATTER"] == "classic"
+    assert "glass" in outcome.plan["provenance"]["choices"]["matte_anything"]
+    found = channels(tmp_path / "any" / "m.1001.exr")
+    (trimap,) = (found[name] for name in found if "trimap" in name)
+    assert (trimap[40:70, 60:110] == 0.5).all()
+    assert (trimap[40:70, 25:44] == 1).all()
+    phrases = merged(wanted, {"matte": {"transparent": "!!"}})
+    error = refused(server, "Render", {"recipe": phrases})
+    assert isinstance(error, RecipeError)
+    assert [one.path for one in error.violations] == ["matte.transparent"]
+    alone = merged(wanted, {"detect": {"engine": ""}, "output": {"path": f"{tmp_path}/n.####.exr"}})
+    assert isinstance(refused(server, "Render", {"recipe": alone}), EngineUnavailableError)

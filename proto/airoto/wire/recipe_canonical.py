@@ -51,7 +51,9 @@ _LEFT_OUT = frozenset(
     }
 )
 # Joined the format after recipes had been hashed: absent, they leave no trace.
-_LATER = frozenset({"airoto.v1.Recipe.detect", "airoto.v1.Recipe.preset"})
+_LATER = frozenset(
+    {"airoto.v1.Recipe.detect", "airoto.v1.Recipe.preset", "airoto.v1.Matte.transparent"}
+)
 
 
 def with_defaults(recipe: Recipe) -> Recipe:
@@ -132,7 +134,7 @@ def _message(message: Message) -> dict[str, Any]:
     for field in message.DESCRIPTOR.fields:
         if field.full_name in _LEFT_OUT:
             continue
-        if field.full_name in _LATER and not message.HasField(field.name):
+        if field.full_name in _LATER and field.name not in _said(message):
             continue
         value = getattr(message, field.name)
         if is_repeated(field):
@@ -142,6 +144,11 @@ def _message(message: Message) -> dict[str, Any]:
         else:
             made[field.name] = _value(field, value)
     return made
+
+
+def _said(message: Message) -> set[str]:
+    """Names of the fields that are not at their default."""
+    return {field.name for field, _ in message.ListFields()}
 
 
 def _value(field: Any, value: Any) -> Any:

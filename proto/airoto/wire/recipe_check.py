@@ -9,7 +9,7 @@ from airoto.errors import BadRequestError, RecipeError, Violation
 from airoto.sequence import Pattern
 from airoto.wire.messages import DrawnMaskKind, Matte, Output, Plate, Recipe
 from airoto.wire.recipe_detect import check_detect
-from airoto.wire.recipe_fields import Findings, RecipeLimits, check_fields
+from airoto.wire.recipe_fields import Findings, RecipeLimits, check_fields, check_text
 from airoto.wire.recipe_objects import Region, check_locked, check_objects
 from airoto.wire.recipe_preset import check_preset
 from airoto.wire.violations import refuse, shown
@@ -194,6 +194,8 @@ def _check_engine(findings: Findings, path: str, name: str, *, may_be_none: bool
 
 def _check_matte(findings: Findings, matte: Matte) -> None:
     _check_engine(findings, "matte.engine", matte.engine, may_be_none=True)
+    if matte.transparent:
+        check_text(findings, "matte.transparent", matte.transparent)
     findings.between("matte.grow", matte.grow, -256, 256)
     findings.between("matte.feather", matte.feather, 0, 256)
     findings.between("matte.remove_holes", matte.remove_holes, 0, 1e8)

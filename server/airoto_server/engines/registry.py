@@ -27,6 +27,7 @@ MODULES: tuple[str, ...] = (
     "airoto_server.engines.cutie",
     "airoto_server.engines.vitmatte",
     "airoto_server.engines.modnet",
+    "airoto_server.engines.matte_anything",
     "airoto_server.engines.grounding_dino",
 )
 
@@ -63,6 +64,7 @@ class EngineSpec:
         rank: among the available ones of a role, `auto` takes the highest; below zero
             never (an engine that must be asked for by name).
         checkpoint: name in `weights/manifest.toml`, or empty.
+        parts: for a system composed of other engines, their roles; it is never loaded itself.
     """
 
     role: Role
@@ -70,6 +72,7 @@ class EngineSpec:
     load: Callable[[LoadOptions], Engine]
     rank: int = 0
     checkpoint: str = ""
+    parts: tuple[Role, ...] = ()
 
 
 def all_specs() -> tuple[EngineSpec, ...]:

@@ -94,6 +94,13 @@ class Residency:
 
     def availability(self, spec: EngineSpec) -> Availability:
         """Whether `spec` can run here."""
+        for role in spec.parts:
+            try:
+                self.resolve(role, "auto")
+            except EngineUnavailableError as exc:
+                return Availability(
+                    False, f"it is composed of others, and {exc.message}", fix=exc.hint
+                )
         return availability(spec, self._checkpoints)
 
     def resolve(
@@ -123,7 +130,8 @@ class Residency:
             return max(ranked, key=lambda spec: spec.rank)
         spec = find(role, name)
         state = self.availability(spec)
-        if not state.available:
+        # Of a composed one the parts are asked for next, as the recipe names them.
+        if not state.available and not spec.parts:
             raise EngineUnavailableError(
                 f"the {role.value} engine {name!r} cannot run here: {state.reason}",
                 hint=state.fix,

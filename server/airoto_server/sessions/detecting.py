@@ -96,6 +96,33 @@ def phrases_not_found(shot: Shot, found: Sequence[FoundObject]) -> tuple[str, ..
     return _not_found(shot.recipe, found) if shot.recipe.detect.text else ()
 
 
+class SeeThrough:
+    """Boxes of transparent things, for a composed matter; none where the shot has no such.
+
+    Args:
+        turn: takes the device for one frame.
+    """
+
+    def __init__(self, workshop: Workshop, shot: Shot, turn: Turn) -> None:
+        self._shot = shot
+        self._finder = _Finder(workshop, shot, turn) if shot.see_through else None
+
+    def boxes(self, frame: int) -> tuple[Box, ...]:
+        """In pixels of the output window, best first."""
+        if self._finder is None:
+            return ()
+        scale, window = self._shot.scale, self._shot.window
+        return tuple(
+            (
+                one.box[0] * scale - window.x_min,
+                one.box[1] * scale - window.y_min,
+                one.box[2] * scale - window.x_min,
+                one.box[3] * scale - window.y_min,
+            )
+            for one in self._finder.detections(self._shot.see_through, frame)
+        )
+
+
 class _Finder:
     """A shot's detector, leased for each frame; `shot` says of it what only a loaded one knows."""
 
@@ -115,7 +142,7 @@ class _Finder:
         """What `detect.text` finds on `detect.frame`."""
         options, listed = self._options, self.shot.recipe.objects
         room = max(0, LIMITS.objects - len(listed))
-        best = self._detections(options.text, options.frame)
+        best = self.detections(options.text, options.frame)
         best = best[: min(options.max_objects or room, room)]
         order = {phrase: place for place, phrase in enumerate(split_phrases(options.text))}
         best.sort(key=lambda one: (order[one.phrase], one.box))
@@ -131,7 +158,7 @@ class _Finder:
 
     def box(self, prompt: pb.Prompt) -> Box:
         """The best box for a prompt's phrases that fits what else the prompt says."""
-        found = self._detections(prompt.text, prompt.frame)
+        found = self.detections(prompt.text, prompt.frame)
         fitting = [one for one in found if _fits(prompt, one.box)]
         if not fitting:
             raise self.nothing(prompt.text, prompt.frame, elsewhere=bool(found))
@@ -147,7 +174,7 @@ class _Finder:
             frame=frame,
         )
 
-    def _detections(self, text: str, frame: int) -> list[Detection]:
+    def detections(self, text: str, frame: int) -> list[Detection]:
         """In plate pixels, best first, without doubles."""
         options = self._options
         picture = self._frames.picture(frame)

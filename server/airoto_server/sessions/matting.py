@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from airoto.wire.messages import Matte as MatteOptions
 from airoto.wire.messages import TrimapMode
+from airoto_server.engines.matte_anything import Box, widened
 from airoto_server.engines.roles import Mask, Matter, MatteResult, Picture, Trimap
 from airoto_server.engines.windowed import Pause, matte_in_windows
 from airoto_server.ops.colour import Colour
@@ -87,6 +88,7 @@ class FrameMatting:
     Args:
         window: what the answers cover, in the files' pixels.
         check: raises when the job was cancelled; called for each window of the matter.
+        see_through: boxes of transparent things, in pixels counted from the window's corner.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class FrameMatting:
         rules: EdgeRules,
         threads: int,
         check: Callable[[], None],
+        see_through: Sequence[Box] = (),
     ) -> None:
         self._frame = frame
         self._window = window
@@ -109,6 +112,7 @@ class FrameMatting:
         self._rules = rules
         self._threads = threads
         self._check = check
+        self._see_through = see_through
 
     def alpha(
         self, mask: Mask, matter: Matter | None, *, seed: int, pause: Pause | None = None
@@ -124,7 +128,8 @@ class FrameMatting:
         mask = self._rules.cleaned(mask)
         if matter is None:
             return ObjectAlpha(self._rules.finished(mask), None)
-        return self.from_trimap(self._rules.trimap(mask), matter, seed=seed, pause=pause)
+        trimap = widened(self._rules.trimap(mask), self._see_through)
+        return self.from_trimap(trimap, matter, seed=seed, pause=pause)
 
     def from_trimap(
         self, trimap: Trimap, matter: Matter, *, seed: int, pause: Pause | None = None

@@ -19,7 +19,12 @@ from airoto_server.scheduler.admission import Job, Place
 from airoto_server.scheduler.cancel import Cancel
 from airoto_server.scheduler.lane import Turn
 from airoto_server.sessions.delivery import Delivery
-from airoto_server.sessions.detecting import phrases_not_found, texts_in, with_boxes
+from airoto_server.sessions.detecting import (
+    SeeThrough,
+    phrases_not_found,
+    texts_in,
+    with_boxes,
+)
 from airoto_server.sessions.events import (
     Event,
     Finished,
@@ -116,6 +121,7 @@ class _Job:
         self._delivery = Delivery(workshop, shot, self._hash, request.delivery, folder)
         self._preview = PreviewMaker(shot, folder / "preview") if request.preview else None
         self._tally = Tally(0)
+        self._see_through = SeeThrough(workshop, shot, self._turn)
         # Fallbacks of engines, told after the turn in which they happened.
         self._notes: list[str] = []
         self._ticket = Job(
@@ -313,6 +319,7 @@ class _Job:
             rules=shot.rules,
             threads=shot.threads,
             check=self._cancel.check,
+            see_through=self._see_through.boxes(frame),
         )
 
     def _matte(

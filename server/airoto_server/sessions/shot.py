@@ -10,6 +10,7 @@ from pathlib import Path
 from airoto import __version__
 from airoto.errors import RecipeError, Violation
 from airoto.wire import messages as pb
+from airoto_server.engines.matte_anything import PHRASES
 from airoto_server.engines.registry import EngineSpec, Role
 from airoto_server.engines.roles import Mask, Picture
 from airoto_server.ops.colour import Colour, ColourSettings
@@ -33,6 +34,7 @@ class Shot:
         scale: size of the files relative to the recipe's format.
         window: what mattes cover, in the files' pixels.
         engines: by role; a role that the recipe turns off is not in it.
+        see_through: phrases for transparent things (`matte-anything`), or empty.
     """
 
     recipe: pb.Recipe
@@ -46,6 +48,7 @@ class Shot:
     threads: int
     seed: int
     provenance: Provenance
+    see_through: str = ""
 
     @property
     def working(self) -> Working:
@@ -83,6 +86,13 @@ def open_shot(
         for role, name in _wishes(recipe).items()
         if role in set(roles) and name != "none"
     }
+    see_through = ""
+    if Role.MATTER in engines and engines[Role.MATTER].parts:
+        # A composed matter: its detector joins, and the best single matter does the work.
+        see_through = recipe.matte.transparent or PHRASES
+        detector = workshop.residency.resolve(Role.DETECTOR, recipe.detect.engine)
+        matter = workshop.residency.resolve(Role.MATTER, "auto")
+        engines |= {Role.DETECTOR: detector, Role.MATTER: matter}
     reader = open_reader(workshop, recipe.plate, uploads)
     colour = open_colour(workshop, recipe.plate, reader)
     working = working_for(plate_format, _working_size(recipe, engines))
@@ -109,6 +119,7 @@ def open_shot(
             if rules.adaptive
             else f"{rules.narrow:g} pixels",
             **({"preset": pin_in_words(recipe.preset)} if recipe.HasField("preset") else {}),
+            **({"matte_anything": f"seen through: {see_through}"} if see_through else {}),
         },
     )
     return Shot(
@@ -123,6 +134,7 @@ def open_shot(
         threads=threads,
         seed=recipe.processing.seed,
         provenance=provenance,
+        see_through=see_through,
     )
 
 

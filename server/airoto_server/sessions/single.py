@@ -18,7 +18,7 @@ from airoto_server.ops.resample import mask_to_plate
 from airoto_server.ops.seeds import seed_for
 from airoto_server.scheduler.cancel import Cancel
 from airoto_server.scheduler.lane import Urgency
-from airoto_server.sessions.detecting import texts_in, with_boxes
+from airoto_server.sessions.detecting import SeeThrough, texts_in, with_boxes
 from airoto_server.sessions.events import Provenance
 from airoto_server.sessions.keyframes import (
     Prompting,
@@ -130,6 +130,7 @@ def matte_frame(workshop: Workshop, request: pb.MatteRequest, cancel: Cancel) ->
         rules=shot.rules,
         threads=shot.threads,
         check=cancel.check,
+        see_through=SeeThrough(workshop, shot, _click(workshop, cancel)).boxes(request.frame),
     )
     spec = shot.engines.get(Role.MATTER)
     notes: list[str] = []
