@@ -8,6 +8,7 @@ to layer and masks vary (`assert_lively`).
 from __future__ import annotations
 
 import functools
+import hashlib
 import re
 import tempfile
 from pathlib import Path
@@ -20,35 +21,16 @@ import torch
 from airoto_server.engines import cutie, sam2_image, sam2_video, vitmatte
 from airoto_server.engines.cutie import CutieSize
 from airoto_server.engines.registry import LoadOptions
-from airoto_server.engines.roles import EngineFacts
 from airoto_server.engines.sam2_config import SIZES, Sam2Size, video_config
 from airoto_server.engines.vitmatte import VitMatteSize
+
+from .tiny_engines import TINY_CUTIE, TINY_SAM2, TINY_VITMATTE, facts
 
 # Tiny networks run fastest on one thread, whatever else the machine is doing.
 torch.set_num_threads(1)
 
 State = dict[str, torch.Tensor]
 Array = npt.NDArray[np.float32]
-
-TINY_SAM2 = Sam2Size(
-    "sam2.1-test", True, 16, 1, (1, 1, 2, 1), (8, 4, 4, 4), (3,), 7,
-    image_size=128, decoder_width=128, decoder_mlp=128, memory_layers=2,
-)  # fmt: skip
-TINY_CUTIE = CutieSize(
-    "cutie-test",
-    ("base", "small"),
-    {
-        "pixel_dim": 32, "key_dim": 16, "value_dim": 32, "sensory_dim": 32, "embed_dim": 32,
-        "object_transformer": {"ff_dim": 64, "num_blocks": 1, "num_queries": 8, "num_heads": 4},
-        "mask_decoder": {"up_dims": [32, 16, 16]},
-    },
-)  # fmt: skip
-TINY_VITMATTE = VitMatteSize("vitmatte-test", 48, 3, layers=3, crop=128, fusion=(32, 16, 16, 8))
-
-
-def facts(name: str) -> EngineFacts:
-    """What a test engine says of itself."""
-    return EngineFacts(name, "test", "seeded weights, for tests", "Apache-2.0", needs_weights=True)
 
 
 def sam2_size(name: str) -> Sam2Size:
@@ -249,6 +231,39 @@ def write_author_vitmatte(path: Path, model: torch.nn.Module) -> Path:
     """The authors' `.pth`: a plain state dict with detectron2's names."""
     torch.save(copies(detectron_names(model.state_dict())), path)
     return path
+
+
+def write_weights(folder: Path) -> Path:
+    """A folder for AIROTO_WEIGHTS with the checkpoints of `tiny_engines` and their manifest."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {
+        TINY_SAM2.name: write_meta_sam2(folder / "sam2_tiny.pt", sam2_model(TINY_SAM2)),
+        TINY_CUTIE.name: write_cutie(folder / "cutie_tiny.pth", cutie_model(TINY_CUTIE)),
+        TINY_VITMATTE.name: write_author_vitmatte(
+            folder / "vitmatte_tiny.pth", vitmatte_model(TINY_VITMATTE)
+        ),
+    }
+    rows = ["schema = 1"]
+    for name, path in files.items():
+        content = path.read_bytes()
+        rows += [
+            "[[checkpoint]]",
+            f'name = "{name}"',
+            f'title = "{name}, seeded weights"',
+            'licence = "Apache-2.0"',
+            'licence_url = "https://www.apache.org/licenses/LICENSE-2.0"',
+            "commercial_use = true",
+            'homepage = "https://example.org"',
+            'citation = "none"',
+            "[[checkpoint.form]]",
+            'format = "torch"',
+            f'entry = "{path.name}"',
+            'sources = ["https://example.org/"]',
+            f'files = [{{ name = "{path.name}", bytes = {len(content)}, '
+            f'sha256 = "{hashlib.sha256(content).hexdigest()}" }}]',
+        ]
+    (folder / "manifest.toml").write_text("\n".join(rows), encoding="utf-8")
+    return folder
 
 
 # --- Tiny engines ----------------------------------------------------------------------

@@ -100,7 +100,7 @@ class Outcome:
         if "plan" in answer:
             self.plan = answer["plan"]
         elif "frame" in answer:
-            self.frames[answer["frame"]["frame"]] = answer["frame"]
+            self.frames[answer["frame"].get("frame", 0)] = answer["frame"]
         elif "warning" in answer:
             self.warnings.append(answer["warning"]["message"])
         elif "preview" in answer:

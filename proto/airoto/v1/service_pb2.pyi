@@ -118,7 +118,7 @@ class Device(_message.Message):
     def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., memory_bytes: _Optional[int] = ...) -> None: ...
 
 class EngineInfo(_message.Message):
-    __slots__ = ("name", "role", "description", "available", "reason", "is_default", "needs_weights", "weights_present", "licence", "commercial_use")
+    __slots__ = ("name", "role", "description", "available", "reason", "is_default", "needs_weights", "weights_present", "licence", "commercial_use", "device", "precision", "weights_sha256")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
@@ -129,6 +129,9 @@ class EngineInfo(_message.Message):
     WEIGHTS_PRESENT_FIELD_NUMBER: _ClassVar[int]
     LICENCE_FIELD_NUMBER: _ClassVar[int]
     COMMERCIAL_USE_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_FIELD_NUMBER: _ClassVar[int]
+    PRECISION_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_SHA256_FIELD_NUMBER: _ClassVar[int]
     name: str
     role: EngineRole
     description: str
@@ -139,7 +142,10 @@ class EngineInfo(_message.Message):
     weights_present: bool
     licence: str
     commercial_use: bool
-    def __init__(self, name: _Optional[str] = ..., role: _Optional[_Union[EngineRole, str]] = ..., description: _Optional[str] = ..., available: bool = ..., reason: _Optional[str] = ..., is_default: bool = ..., needs_weights: bool = ..., weights_present: bool = ..., licence: _Optional[str] = ..., commercial_use: bool = ...) -> None: ...
+    device: str
+    precision: str
+    weights_sha256: str
+    def __init__(self, name: _Optional[str] = ..., role: _Optional[_Union[EngineRole, str]] = ..., description: _Optional[str] = ..., available: bool = ..., reason: _Optional[str] = ..., is_default: bool = ..., needs_weights: bool = ..., weights_present: bool = ..., licence: _Optional[str] = ..., commercial_use: bool = ..., device: _Optional[str] = ..., precision: _Optional[str] = ..., weights_sha256: _Optional[str] = ...) -> None: ...
 
 class Limits(_message.Message):
     __slots__ = ("chunk_bytes", "max_upload_bytes", "max_frame_pixels", "max_frames", "max_objects", "max_points_per_prompt")

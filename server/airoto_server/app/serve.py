@@ -22,6 +22,7 @@ from grpc_reflection.v1alpha import reflection
 from airoto.errors import AIRotoError, BadRequestError, ServerUnreachableError
 from airoto.wire.channel import Target, default_target, parse_target, server_options
 from airoto.wire.methods import SERVICE_NAME, generic_handler
+from airoto_server.engines.torch_support import PRECISIONS
 from airoto_server.ops.parallel import default_threads, limit_libraries
 from airoto_server.service.servicer import Servicer
 from airoto_server.sessions.workshop import Settings, Workshop
@@ -81,6 +82,19 @@ def arguments() -> argparse.ArgumentParser:
         default=Settings.waiting,
         metavar="N",
         help=f"renders that may wait (default: {Settings.waiting}); more are told to try again",
+    )
+    parser.add_argument(
+        "--precision",
+        default="float32",
+        choices=PRECISIONS,
+        help="what neural engines compute in (autocast), where the device has it",
+    )
+    parser.add_argument(
+        "--memory-limit",
+        type=int,
+        default=0,
+        metavar="MB",
+        help="of the device's memory, for models and trackers (default: what is free)",
     )
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning"])
     parser.add_argument(
@@ -152,6 +166,8 @@ async def _serve(options: argparse.Namespace, target: Target) -> int:
         devices=tuple(dict.fromkeys(options.device)) or Settings.devices,
         renders=options.renders,
         waiting=options.waiting,
+        precision=options.precision,
+        memory_limit=options.memory_limit * 10**6,
     )
     with contextlib.ExitStack() as stack:
         if target.socket:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import importlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,8 @@ MODULES: tuple[str, ...] = (
     "airoto_server.engines.matte_anything",
     "airoto_server.engines.grounding_dino",
 )
+# Further modules, separated by commas, that this installation adds.
+VARIABLE = "AIROTO_ENGINES"
 
 
 class Role(enum.Enum):
@@ -49,11 +52,13 @@ class LoadOptions:
         device: `cpu`, `cuda:0`, `mps`.
         precision: `float32`, `bfloat16` or `float16`.
         checkpoint: file or folder of the weights; None for engines without.
+        threads: of a network's own on the CPU; 0 leaves them as they are.
     """
 
     device: str = "cpu"
     precision: str = "float32"
     checkpoint: Path | None = None
+    threads: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,10 +81,22 @@ class EngineSpec:
 
 
 def all_specs() -> tuple[EngineSpec, ...]:
-    """Every engine this version knows, whether or not it can run here."""
+    """Every engine there is, this version's and those that `AIROTO_ENGINES` adds.
+
+    Raises:
+        EngineUnavailableError: a module that it names cannot be imported, or has no SPECS.
+    """
     specs: list[EngineSpec] = []
     for module in MODULES:
         specs.extend(importlib.import_module(module).SPECS)
+    for module in filter(None, map(str.strip, os.environ.get(VARIABLE, "").split(","))):
+        try:
+            specs.extend(importlib.import_module(module).SPECS)
+        except (ImportError, AttributeError) as exc:
+            raise EngineUnavailableError(
+                f"the engines of {module!r}, which {VARIABLE} names, cannot be had: {exc}",
+                hint=f"correct {VARIABLE}, or put the module on the server's PYTHONPATH",
+            ) from exc
     return tuple(specs)
 
 

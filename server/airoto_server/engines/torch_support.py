@@ -7,8 +7,8 @@ The device policy, in one place:
 - Every pass runs in inference mode (`forward_pass`).
 - Forward passes draw no random numbers, so seeds do not matter to these engines; building
   a network does, and leaves the process's generator as it was (`building`).
-- The number of threads is a setting of the whole process (`torch.set_num_threads`). Engines
-  never touch it: who starts the process pins it, since results depend on it in the last bit.
+- The number of threads on the CPU is a setting of the whole process, which loading pins to
+  that of `LoadOptions`, since results may depend on it in the last bit.
 - `AIROTO_TORCH_COMPILE=1` compiles SAM 2's image encoder and ViTMatte: minutes at the first
   frame, and results that differ in the last digits; off unless asked for.
 
@@ -68,6 +68,8 @@ def placement(options: LoadOptions) -> Placement:
             f"precision {options.precision!r} is not for device {options.device!r}; "
             f"allowed: {', '.join(allowed)}"
         )
+    if options.threads:
+        torch.set_num_threads(options.threads)
     return Placement(options.device, options.precision)
 
 

@@ -152,13 +152,13 @@ class Memory:
             whether they are free now.
         """
         deaf: set[str] = set()
-        if need > self._room() + self._movable(spare):
+        if need > self.room() + self._movable(spare):
             # Moving everything out would help nobody.
             return False
-        while self._room() - self._headroom < need:
+        while self.room() - self._headroom < need:
             if not self.evict_one(spare) and not self._offload_one(deaf, last):
                 break
-        return self._room() >= need
+        return self.room() >= need
 
     def evict_all(self) -> None:
         """Move out whatever is not in use, and ask every session. For the mover."""
@@ -244,7 +244,8 @@ class Memory:
             each for each in self._entries.values() if each.tier is tier and each.transition is None
         ]
 
-    def _room(self) -> int:
+    def room(self) -> int:
+        """Bytes that are free on the device now; below zero where the limit is passed."""
         free = self.device.free_bytes()
         return min(free, self._limit - self.held()) if self._limit else free
 

@@ -53,6 +53,7 @@ class Residency:
         host_limit_bytes: what models may hold in host memory; 0 is half of what is free.
         headroom_bytes: what is left free on the device for the work itself, where possible;
             None is a sixteenth of it.
+        threads: of a network's own on the CPU; 0 is the package's choice.
         wait_seconds: how long a lease waits for others to end when there is no room.
 
     Raises:
@@ -70,11 +71,13 @@ class Residency:
         limit_bytes: int = 0,
         host_limit_bytes: int = 0,
         headroom_bytes: int | None = None,
+        threads: int = 0,
         wait_seconds: float = 60.0,
     ) -> None:
         self.device = device
         self.precision = precision
         self._checkpoints = checkpoints
+        self._threads = threads
         self._wait_seconds = wait_seconds
         place = memory or open_device(device)
         headroom = place.total_bytes() // HEADROOM_SHARE
@@ -102,6 +105,16 @@ class Residency:
                     False, f"it is composed of others, and {exc.message}", fix=exc.hint
                 )
         return availability(spec, self._checkpoints)
+
+    def place(self, spec: EngineSpec) -> tuple[str, str]:
+        """Device and precision of an engine: where it runs, or will when it is loaded."""
+        engine = self._memory.entry(spec).engine
+        if engine is not None:
+            return engine.device(), engine.precision()
+        if spec.facts.needs_weights:
+            return self.device, self.precision
+        # Those without weights are algorithms of the CPU.
+        return "cpu", "float32"
 
     def resolve(
         self, role: Role, name: str, *, allowed: Callable[[EngineSpec], bool] = lambda spec: True
@@ -325,10 +338,10 @@ class Residency:
         raise self._no_room(entry, entry.bytes or self._estimate(entry.spec))
 
     def _no_room(self, entry: Entry, need: int) -> EngineError:
-        device = self._memory.device
+        memory = self._memory
         return EngineError(
-            f"there is no room for {entry.who} ({as_size(need)}) on {device.name}, which has "
-            f"{as_size(device.free_bytes())} of {as_size(self._memory.capacity())} free: "
+            f"there is no room for {entry.who} ({as_size(need)}) on {memory.device.name}, which "
+            f"has {as_size(max(0, memory.room()))} of {as_size(memory.capacity())} free: "
             f"{self._held()}",
             hint="wait until other work is done, or choose a smaller engine",
         )
@@ -354,7 +367,7 @@ class Residency:
         if spec.facts.needs_weights and self._checkpoints is not None:
             path = self._checkpoints.status(spec.checkpoint).path
         try:
-            return spec.load(LoadOptions(self.device, self.precision, path))
+            return spec.load(LoadOptions(self.device, self.precision, path, self._threads))
         except AIRotoError:
             raise
         except ImportError as exc:

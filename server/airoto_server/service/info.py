@@ -23,7 +23,7 @@ def server_info(workshop: Workshop) -> pb.GetServerInfoResponse:
     settings = workshop.settings
     return pb.GetServerInfoResponse(
         version=__version__,
-        devices=[_device(name) for name in settings.devices],
+        devices=[_device(each.residency) for each in workshop.benches.values()],
         engines=_engines(workshop.residency),
         limits=pb.Limits(
             chunk_bytes=CHUNK_BYTES,
@@ -40,12 +40,11 @@ def server_info(workshop: Workshop) -> pb.GetServerInfoResponse:
     )
 
 
-def _device(name: str) -> pb.Device:
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+def _device(residency: Residency) -> pb.Device:
     return pb.Device(
-        name=name,
+        name=residency.device,
         description=f"{platform.machine()}, {os.cpu_count()} processors",
-        memory_bytes=memory,
+        memory_bytes=residency.memory_device.total_bytes(),
     )
 
 
@@ -57,6 +56,7 @@ def _engines(residency: Residency) -> list[pb.EngineInfo]:
     listed = []
     for spec in all_specs():
         state = residency.availability(spec)
+        device, precision = residency.place(spec)
         listed.append(
             pb.EngineInfo(
                 name=spec.facts.name,
@@ -69,6 +69,9 @@ def _engines(residency: Residency) -> list[pb.EngineInfo]:
                 weights_present=state.weights_present,
                 licence=spec.facts.licence,
                 commercial_use=spec.facts.commercial_use,
+                device=device,
+                precision=precision,
+                weights_sha256=state.weights_sha256,
             )
         )
     return listed

@@ -48,6 +48,8 @@ class Settings:
         devices: where engines run; renders are spread over them.
         renders: that may run at a time on each device; they share it frame by frame.
         waiting: renders that may wait for that.
+        precision: what they compute in: `float32`, `bfloat16`, `float16`.
+        memory_limit: bytes that models and sessions may hold on each device; 0: what is free.
         max_upload_bytes: of one upload.
         max_frame_pixels: of one picture.
         spool_bytes: of all uploads and results that wait.
@@ -60,6 +62,8 @@ class Settings:
     devices: tuple[str, ...] = ("cpu",)
     renders: int = 4
     waiting: int = 64
+    precision: str = "float32"
+    memory_limit: int = 0
     max_upload_bytes: int = 4 << 30
     max_frame_pixels: int = 1 << 28
     spool_bytes: int = 64 << 30
@@ -103,7 +107,11 @@ class Workshop:
             settings.devices, running=settings.renders, waiting=settings.waiting
         )
         open_residency = open_residency or partial(
-            Residency, checkpoints=WeightStore.from_environment()
+            Residency,
+            precision=settings.precision,
+            checkpoints=WeightStore.from_environment(),
+            limit_bytes=settings.memory_limit,
+            threads=settings.threads,
         )
         self.benches: Mapping[str, Bench] = {
             device: self._bench(device, open_residency(device)) for device in settings.devices

@@ -130,6 +130,21 @@ class Manifest:
             raise EngineUnavailableError(f"there is no checkpoint {name!r}; known: {known}")
         return self.checkpoints[name]
 
+    def with_more(self, other: Manifest) -> Manifest:
+        """This one and the checkpoints of another.
+
+        Raises:
+            BadRequestError: both have one of the same name.
+        """
+        twice = sorted(self.checkpoints.keys() & other.checkpoints.keys())
+        if twice:
+            raise BadRequestError(
+                f"checkpoint {twice[0]!r} is in two manifests: {self.path} and {other.path}",
+                hint="give the one of your own another name",
+                path=str(other.path),
+            )
+        return Manifest(self.path, {**self.checkpoints, **other.checkpoints})
+
     def files(self) -> Iterator[tuple[Checkpoint, Form, WeightFile]]:
         """Every file with what it belongs to, in the manifest's order."""
         for checkpoint in self.checkpoints.values():

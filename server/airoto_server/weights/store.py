@@ -27,6 +27,7 @@ from airoto_server.weights.pins import LOCK_NAME, Pin, pin_key, read_pins, recor
 from airoto_server.weights.policy import LicencePolicy
 
 VARIABLE = "AIROTO_WEIGHTS"
+OWN_MANIFEST = "manifest.toml"
 
 
 class State(enum.Enum):
@@ -120,14 +121,21 @@ class WeightStore:
     def from_environment(cls, manifest: Path | None = None) -> WeightStore:
         """The store that `AIROTO_WEIGHTS` and `AIROTO_LICENSES` describe.
 
+        A folder's own `manifest.toml` adds checkpoints of a studio's own.
+
         Raises:
-            BadRequestError: the manifest is wrong.
+            BadRequestError: a manifest is wrong.
         """
         listed = os.environ.get(VARIABLE, "").split(os.pathsep)
         folders = tuple(Path(each).expanduser() for each in listed if each.strip())
+        folders = folders or (Path.home() / ".airoto" / "weights",)
+        known = read_manifest(manifest or default_manifest())
+        for own in (folder / OWN_MANIFEST for folder in folders):
+            if own.is_file():
+                known = known.with_more(read_manifest(own))
         return cls(
-            folders or (Path.home() / ".airoto" / "weights",),
-            read_manifest(manifest or default_manifest()),
+            folders,
+            known,
             policy=LicencePolicy.from_environment(),
             hashes=HashMemory(default_memory()),
         )
