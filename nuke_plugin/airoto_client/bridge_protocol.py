@@ -100,6 +100,7 @@ def error_to_dict(error: AIRotoError) -> dict[str, Any]:
         "frame": error.frame,
         "path": error.path,
         "retry_after_seconds": error.retry_after,
+        "request_id": error.request_id,
     }
 
 
@@ -116,6 +117,7 @@ def error_from_dict(found: Mapping[str, Any]) -> AIRotoError:
         frame=found.get("frame"),
         path=str(found.get("path", "")),
         retry_after=float(found.get("retry_after_seconds", 0.0)),
+        request_id=str(found.get("request_id", "")),
     )
 
 

@@ -17,6 +17,7 @@ from airoto.errors import (
     InternalError,
     ServerUnreachableError,
 )
+from airoto.wire.caller import Caller, new_request_id, this_client
 from airoto.wire.channel import Target, connect
 from airoto.wire.chunks import Collector, chunks_of_bytes, chunks_of_file
 from airoto.wire.jsonform import from_dict, to_dict
@@ -80,6 +81,7 @@ class GrpcLink:
             name: method.bind(self._channel) for name, method in METHODS.items()
         }
         self._closed = False
+        self._client = this_client()
 
     def call(
         self,
@@ -92,8 +94,11 @@ class GrpcLink:
         """See `Link.call`."""
         known = _method(method, streaming=False)
         message = from_dict(known.request, request)
-        with self._translated():
-            future = self._begin(method).future(message, timeout=timeout)
+        caller = self._caller()
+        with self._translated(caller):
+            future = self._begin(method).future(
+                message, timeout=timeout, metadata=caller.metadata()
+            )
             with _cancelled_when_left(future, cancel):
                 return to_dict(future.result())
 
@@ -108,8 +113,9 @@ class GrpcLink:
         """See `Link.stream`."""
         known = _method(method, streaming=True)
         message = from_dict(known.request, request)
-        with self._translated():
-            answers = self._begin(method)(message, timeout=timeout)
+        caller = self._caller()
+        with self._translated(caller):
+            answers = self._begin(method)(message, timeout=timeout, metadata=caller.metadata())
             with _cancelled_when_left(answers, cancel):
                 for answer in answers:
                     yield to_dict(answer)
@@ -156,8 +162,11 @@ class GrpcLink:
             )
         request = DownloadRequest(handle=handle, encoding=ENCODINGS[encoding], release=release)
         target = Path(path)
-        with self._translated():
-            answers = self._begin("Download")(request, timeout=TRANSFER_TIMEOUT)
+        caller = self._caller()
+        with self._translated(caller):
+            answers = self._begin("Download")(
+                request, timeout=TRANSFER_TIMEOUT, metadata=caller.metadata()
+            )
             with _cancelled_when_left(answers, cancel), atomic_file(target) as file:
                 collector = Collector(file, max_bytes=_NO_LIMIT)
                 try:
@@ -189,8 +198,11 @@ class GrpcLink:
     ) -> Message:
         failed: list[Exception] = []
         requests = _requests(parts, on_progress, failed)
-        with self._translated():
-            future = self._begin("Upload").future(requests, timeout=TRANSFER_TIMEOUT)
+        caller = self._caller()
+        with self._translated(caller):
+            future = self._begin("Upload").future(
+                requests, timeout=TRANSFER_TIMEOUT, metadata=caller.metadata()
+            )
             with _cancelled_when_left(future, cancel):
                 try:
                     answer = future.result()
@@ -203,20 +215,24 @@ class GrpcLink:
                     raise
         return {"handle": answer.handle, "sha256": answer.sha256, "size": answer.size}
 
+    def _caller(self) -> Caller:
+        return Caller(new_request_id(), self._client)
+
     def _begin(self, method: str) -> Any:
         if self._closed:
             raise ServerUnreachableError("this link is closed")
         return self._bound[method]
 
     @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
-        """The one seam where gRPC's errors become ours."""
+    def _translated(self, caller: Caller) -> Iterator[None]:
+        """The one seam where gRPC's errors become ours; they name the call."""
         try:
             yield
         except grpc.FutureCancelledError as exc:
             raise self._cancelled() from exc
         except grpc.RpcError as exc:
             error = from_rpc_error(exc, self.target)
+            error.request_id = caller.request_id
             raise (self._cancelled() if isinstance(error, CancelledError) else error) from exc
         except ValueError as exc:  # what gRPC says of a closed channel
             if not self._closed:

@@ -41,7 +41,9 @@ class Server:
         ended = self.own.post_mortem(_PATIENCE) if self.own is not None else None
         if ended is None:
             return error
-        return ServerUnreachableError(f"the AIRoto server went away: {ended}", hint=error.hint)
+        return ServerUnreachableError(
+            f"the AIRoto server went away: {ended}", hint=error.hint, request_id=error.request_id
+        )
 
 
 @contextlib.contextmanager

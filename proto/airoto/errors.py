@@ -32,6 +32,7 @@ class AIRotoError(Exception):
         frame: the frame at fault, if there is one.
         path: the file at fault, or empty.
         retry_after: seconds after which trying again makes sense, or 0.
+        request_id: the call that failed, as the server's log names it, or empty.
     """
 
     kind: ClassVar[str] = "internal"
@@ -45,6 +46,7 @@ class AIRotoError(Exception):
         frame: int | None = None,
         path: str = "",
         retry_after: float = 0.0,
+        request_id: str = "",
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -53,6 +55,7 @@ class AIRotoError(Exception):
         self.frame = frame
         self.path = path
         self.retry_after = retry_after
+        self.request_id = request_id
 
 
 class InternalError(AIRotoError):

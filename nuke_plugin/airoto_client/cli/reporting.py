@@ -65,12 +65,15 @@ class PlainReporter(Reporter):
         self._stages: set[str] = set()
         self._told_at = 0.0
         self._told_percent = 0.0
+        self._told_place = -1
 
     def event(self, event: Event) -> None:
         """Tell one event in words."""
         kind = event["event"]
         if kind == "progress":
             self.progress(event)
+        elif kind == "queue":
+            self.queue(event)
         elif kind in ("result", "preview", "found"):
             print(describe(event), flush=True)
         elif kind == "summary":
@@ -87,6 +90,13 @@ class PlainReporter(Reporter):
     def line(self, text: str) -> None:
         """One line on standard error."""
         print(text, file=sys.stderr, flush=True)
+
+    def queue(self, event: Event) -> None:
+        """A line for a new place, and then every few seconds."""
+        now = time.monotonic()
+        if event["position"] != self._told_place or now - self._told_at >= _STEP_SECONDS:
+            self._told_place, self._told_at = event["position"], now
+            self.line(describe(event))
 
     def progress(self, event: Event) -> None:
         """A line for a new stage, and then every few percent or seconds."""
@@ -193,13 +203,17 @@ def in_the_queue(event: Event) -> str:
     if not event["position"]:
         return "queue: it begins"
     wait = event["wait_seconds"]
-    about = "" if wait is None else f", about {_clock(wait)}"
-    return f"queue: place {event['position']}{about}; {event['running']} renders are running"
+    about = "" if wait is None else f", about {clock(wait)}"
+    running = event["running"]
+    others = "1 render is running" if running == 1 else f"{running} renders are running"
+    return f"queue: place {event['position']}{about}; {others}"
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """`3:20`, or `27:46:40` where it takes hours."""
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02}"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def time_left(event: Event) -> str:
@@ -207,7 +221,7 @@ def time_left(event: Event) -> str:
     left = event["seconds_left"]
     if left is None or event["done"] >= event["total"]:
         return ""
-    return f"about {_clock(left)} left"
+    return f"about {clock(left)} left"
 
 
 def error_lines(exc: AIRotoError) -> list[str]:
@@ -223,4 +237,6 @@ def error_lines(exc: AIRotoError) -> list[str]:
         lines.append(f"  try again after: {exc.retry_after:g} s")
     if exc.hint:
         lines.append(f"  hint: {exc.hint}")
+    if exc.request_id:
+        lines.append(f"  request: {exc.request_id} (in the server's log)")
     return lines

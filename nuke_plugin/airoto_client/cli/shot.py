@@ -238,4 +238,5 @@ class ShotRender:
             frame=exc.frame,
             path=exc.path,
             retry_after=exc.retry_after,
+            request_id=exc.request_id,
         )

@@ -3,6 +3,8 @@
 Client and server both use it; it needs grpcio, protobuf and fileseq and runs on Python 3.9.
 
 - `messages`: every message class and enum. Nobody else imports `airoto.v1`.
+- `caller`: `Caller(request_id, client)`, `caller_of(metadata)`, `new_request_id()`,
+  `this_client()`.
 - `methods`: `METHODS[name] -> Method(name, path, request, response, client_streaming,
   server_streaming)`, `Method.bind(channel)`, `generic_handler(implementation)`, `SERVICE_NAME`.
 - `channel`: `connect(target, credentials=None)`, `parse_target(text) -> Target`,

@@ -78,6 +78,7 @@ def error_to_dict(error: AIRotoError) -> dict[str, Any]:
         "frame": error.frame,
         "path": error.path,
         "retry_after_seconds": error.retry_after,
+        "request_id": error.request_id,
     }
 
 
@@ -93,6 +94,7 @@ def error_from_dict(data: dict[str, Any]) -> AIRotoError:
         frame=data["frame"],
         path=data["path"],
         retry_after=data["retry_after_seconds"],
+        request_id=data.get("request_id", ""),
     )
 
 

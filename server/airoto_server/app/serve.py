@@ -22,12 +22,18 @@ from grpc_reflection.v1alpha import reflection
 from airoto.errors import AIRotoError, BadRequestError, ServerUnreachableError
 from airoto.wire.channel import Target, default_target, parse_target, server_options
 from airoto.wire.methods import SERVICE_NAME, generic_handler
+from airoto_server.app.logs import JSON, TEXT, start_log
 from airoto_server.engines.torch_support import PRECISIONS
 from airoto_server.ops.parallel import default_threads, limit_libraries
+from airoto_server.service.metrics import Metrics
+from airoto_server.service.page import StatusPage
 from airoto_server.service.servicer import Servicer
 from airoto_server.sessions.workshop import Settings, Workshop
 
 _log = logging.getLogger("airoto_server")
+
+# Where the status page is, if no port is named.
+DEFAULT_PAGE_PORT = 7790
 
 # Seconds that running calls get to end after a stop was asked for.
 _GRACE = 5.0
@@ -98,6 +104,18 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning"])
     parser.add_argument(
+        "--log-format", default=TEXT, choices=[TEXT, JSON], help="lines for people or programs"
+    )
+    parser.add_argument(
+        "--status-page",
+        type=_port,
+        nargs="?",
+        const=DEFAULT_PAGE_PORT,
+        metavar="PORT",
+        help="show what the server does on a page of this machine, and its metrics for "
+        f"Prometheus (default port: {DEFAULT_PAGE_PORT}; 0: any free)",
+    )
+    parser.add_argument(
         "--exit-with-parent",
         action="store_true",
         help="stop when standard input is closed, so that a server never outlives its starter",
@@ -108,11 +126,7 @@ def arguments() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM, SIGINT or, where asked for, the end of standard input."""
     options = arguments().parse_args(argv)
-    logging.basicConfig(
-        level=options.log_level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    start_log(options.log_level, options.log_format)
     try:
         target = _target(options)
         return asyncio.run(_serve(options, target))
@@ -125,6 +139,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1024:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 1024")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
     return int(text)
 
 
@@ -172,8 +192,14 @@ async def _serve(options: argparse.Namespace, target: Target) -> int:
     with contextlib.ExitStack() as stack:
         if target.socket:
             stack.enter_context(_socket_place(Path(target.socket)))
-        workshop = stack.enter_context(contextlib.closing(Workshop(settings)))
-        servicer = stack.enter_context(contextlib.closing(Servicer(workshop)))
+        metrics = Metrics()
+        workshop = stack.enter_context(contextlib.closing(Workshop(settings, watch=metrics)))
+        servicer = stack.enter_context(contextlib.closing(Servicer(workshop, metrics)))
+        page = None
+        if options.status_page is not None:
+            page = StatusPage(options.status_page, servicer.status, metrics.text)
+            stack.enter_context(contextlib.closing(page))
+            servicer.page_url = page.url
         server = grpc.aio.server(options=server_options())
         server.add_generic_rpc_handlers((generic_handler(servicer),))
         status = health.aio.HealthServicer()  # type: ignore[attr-defined]  # the stubs lack it
@@ -189,6 +215,10 @@ async def _serve(options: argparse.Namespace, target: Target) -> int:
         devices = ", ".join(settings.devices)
         _log.info("serving at %s with %d threads on %s", where, threads, devices)
         sys.stdout.write(f"serving {where}\n")
+        if page is not None:
+            # Logs keep what is printed; the token is for a terminal alone.
+            shown = page.url if sys.stdout.isatty() else "`airoto status --url` tells where"
+            sys.stdout.write(f"status page: {shown}\nmetrics: {page.metrics_url}\n")
         sys.stdout.flush()
         await _until_told(options.exit_with_parent)
         _log.info("stopping")

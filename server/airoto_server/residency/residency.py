@@ -26,6 +26,7 @@ from airoto_server.residency.table import (
     Holding,
     NoRoomError,
     Offload,
+    Room,
     Tier,
     Transition,
     as_size,
@@ -272,6 +273,11 @@ class Residency:
     def holdings(self) -> tuple[Holding, ...]:
         """What is held by whom, on the device and in host memory."""
         return self._memory.holdings()
+
+    def room(self) -> Room:
+        """The device's memory, for people to look at."""
+        memory = self._memory
+        return Room(memory.capacity(), memory.device.free_bytes(), memory.held())
 
     def close(self) -> None:
         """Unload everything that is not in use."""

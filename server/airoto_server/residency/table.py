@@ -48,6 +48,15 @@ class Holding:
         return f"{self.who} {as_size(self.bytes)}" + (f" ({'; '.join(notes)})" if notes else "")
 
 
+@dataclass(frozen=True)
+class Room:
+    """Memory of a device in bytes: that models may have, that is free, that is held."""
+
+    total: int
+    free: int
+    held: int
+
+
 class NoRoomError(Exception):
     """Something does not fit, whatever else is moved. Never leaves this package."""
 

@@ -234,7 +234,9 @@ class Admission:
         if not left or left[0] < 0:
             return -1.0
         rounds, at = divmod(position - 1, len(left))
-        return left[at] + rounds * self._mean_seconds
+        now = self._clock()
+        whole = [now - job.started + job.seconds_left for job in self._running]
+        return left[at] + rounds * (self._mean_seconds or sum(whole) / len(whole))
 
     def _wake(self) -> None:
         with self._changed:

@@ -4,40 +4,64 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextvars
 import logging
-import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Generator
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import grpc
 
-from airoto.errors import AIRotoError, CancelledError, InternalError, ServerUnreachableError
+from airoto.errors import (
+    AIRotoError,
+    BusyError,
+    CancelledError,
+    InternalError,
+    ServerUnreachableError,
+    TimedOutError,
+)
+from airoto.wire.caller import caller_of
 from airoto.wire.status import to_status
 from airoto_server.scheduler.cancel import Cancel
+from airoto_server.service.outbox import Outbox
+from airoto_server.service.record import CallRecord
 
 _log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 Context = grpc.aio.ServicerContext[Any, Any]
 
-# Calls that run side by side; the lane decides who has the device.
+# Threads of calls that answer once, and how many such calls there may be.
 _THREADS = 64
+_MOST_CALLS = 256
 
-# Answers that may wait for a client which reads slowly; then the job waits too.
-_AHEAD = 16
+# Told of every call that ends: its record, the outcome and the status code.
+OnCall = Callable[[CallRecord, str, str], None]
 
-# Seconds after which a job that waits for a slow client looks whether it is still wanted.
-_LOOK_UP = 0.1
+_END = object()
 
 
 class Calls:
-    """Runs the blocking side of calls and can stop all of them."""
+    """Runs the blocking side of calls and can stop all of them.
 
-    def __init__(self) -> None:
-        self._pool = concurrent.futures.ThreadPoolExecutor(
-            _THREADS, thread_name_prefix="airoto-call"
-        )
+    Args:
+        jobs: renders that there can be at once, waiting ones too; each has a thread.
+        on_call: told of every call that ends.
+    """
+
+    def __init__(self, jobs: int, on_call: OnCall = lambda *_: None) -> None:
+        self._pool = _pool(_THREADS, "airoto-call")
+        # Renders have threads of their own, so that however many wait, a click finds one.
+        self._jobs = _pool(jobs + 1, "airoto-job")
+        self._on_call = on_call
         self._running: set[Cancel] = set()
+        self._once = 0
+
+    @property
+    def running(self) -> int:
+        """Calls that have not ended."""
+        return len(self._running)
 
     def stop(self) -> None:
         """Tell everything that runs to stop at its next frame."""
@@ -51,72 +75,131 @@ class Calls:
     def close(self) -> None:
         """Stop everything and wait until it has."""
         self.stop()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        for pool in (self._jobs, self._pool):
+            pool.shutdown(wait=True, cancel_futures=True)
 
-    async def unary(self, context: Context, work: Callable[[Cancel], Answer]) -> Answer:
+    async def unary(self, name: str, context: Context, work: Callable[[Cancel], Answer]) -> Answer:
         """Run `work` in a thread and give its answer; a failure ends the call."""
-        cancel = Cancel()
-        self._running.add(cancel)
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work, cancel)
-        except asyncio.CancelledError:
-            cancel.set()
-            raise
-        except Exception as exc:
-            await abort(context, exc)
-            raise
-        finally:
-            self._running.discard(cancel)
-
-    async def streamed(
-        self, context: Context, work: Callable[[Cancel, Callable[[Answer], None]], None]
-    ) -> AsyncIterator[Answer]:
-        """Run `work(cancel, emit)` in a thread, a bounded number of answers ahead of the client.
-
-        A client that stops reading stops the job at its next answer, where it holds no device.
-        """
-        cancel = Cancel()
-        self._running.add(cancel)
-        queue: asyncio.Queue[Answer | BaseException | None] = asyncio.Queue()
-        room = threading.Semaphore(_AHEAD)
-        loop = asyncio.get_running_loop()
-
-        def emit(item: Answer) -> None:
-            while not room.acquire(timeout=_LOOK_UP):
-                cancel.check()
-            cancel.check()
-            loop.call_soon_threadsafe(queue.put_nowait, item)
-
-        def run() -> None:
-            end: BaseException | None = None
+        async with self.call(name, context) as (cancel, _):
+            if self._once >= _MOST_CALLS:
+                raise BusyError(
+                    f"{self._once} calls are running already",
+                    hint="try again in about 2 s",
+                    retry_after=2.0,
+                )
+            self._once += 1
             try:
-                work(cancel, emit)
-            except BaseException as exc:  # noqa: BLE001 - handed to the call, which translates it
-                end = exc
-            loop.call_soon_threadsafe(queue.put_nowait, end)
+                return await self._in_thread(self._pool, partial(work, cancel))
+            finally:
+                self._once -= 1
 
-        running = loop.run_in_executor(self._pool, run)
-        try:
-            while (item := await queue.get()) is not None:
-                if isinstance(item, BaseException):
-                    await abort(context, item)
-                else:
-                    room.release()
+    async def events(
+        self,
+        name: str,
+        context: Context,
+        work: Callable[[Cancel, Callable[[Answer], None]], None],
+        *,
+        latest: Collection[type] = (),
+        look: Callable[[CallRecord, Answer], None] = lambda *_: None,
+    ) -> AsyncGenerator[Answer, None]:
+        """Run `work(cancel, emit)` in a thread, and give what it emits.
+
+        The work never waits for a client that reads slowly or not at all.
+
+        Args:
+            latest: classes of answers of which only the newest unread one is kept.
+            look: sees every answer as it is emitted, to write down what it tells.
+        """
+        async with self.call(name, context) as (cancel, record):
+            outbox: Outbox[Any] = Outbox(asyncio.get_running_loop(), latest)
+
+            def emit(answer: Answer) -> None:
+                cancel.check()
+                look(record, answer)
+                outbox.put(answer)
+
+            def run() -> None:
+                try:
+                    work(cancel, emit)
+                    outbox.put(_END)
+                except BaseException as exc:  # noqa: BLE001 - raised again for the call
+                    outbox.put(exc)
+
+            running = self._in_thread(self._jobs, run)
+            try:
+                while (item := await outbox.get()) is not _END:
+                    if isinstance(item, BaseException):
+                        raise item
                     yield item
+            finally:
+                cancel.set()
+                await asyncio.shield(running)
+
+    async def parts(
+        self, name: str, context: Context, work: Callable[[Cancel], Generator[Answer, None, None]]
+    ) -> AsyncGenerator[Answer, None]:
+        """Give what `work(cancel)` yields, made no faster than the client reads."""
+        async with self.call(name, context) as (cancel, _):
+            made = work(cancel)
+            # One thread at a time runs it, and none while the client does not read.
+            following = partial(self._in_thread, self._pool, partial(next, made, _END))
+            ahead: asyncio.Future[Any] = following()
+            try:
+                while (item := await asyncio.shield(ahead)) is not _END:
+                    ahead = following()
+                    yield item
+            finally:
+                cancel.set()
+                await asyncio.wait([ahead])
+                await self._in_thread(self._pool, made.close)
+
+    @asynccontextmanager
+    async def call(self, name: str, context: Context) -> AsyncIterator[tuple[Cancel, CallRecord]]:
+        """One call from its begin to its end: written down, stoppable, its error translated."""
+        # Pairs of key and value, whatever the type stubs say.
+        metadata: Any = context.invocation_metadata() or ()
+        record = CallRecord(name, caller_of(metadata))
+        record.follow()
+        cancel = Cancel(record.caller.client, record.caller.request_id)
+        self._running.add(cancel)
+        outcome, code = "ok", grpc.StatusCode.OK
+        try:
+            yield cancel, record
+        except (asyncio.CancelledError, GeneratorExit):
+            left = context.time_remaining()
+            late = left is not None and left <= 0
+            outcome = TimedOutError.kind if late else CancelledError.kind
+            code = grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED
+            cancel.set(TimedOutError("the call's deadline has passed") if late else None)
+            raise
+        except Exception as exc:  # noqa: BLE001 - the seam where any failure ends a call
+            error = translated(exc)
+            status = to_status(error)
+            outcome, code = error.kind, status.code
+            await context.abort(status.code, status.details, status.trailing_metadata)
         finally:
-            cancel.set()
             self._running.discard(cancel)
-            await asyncio.shield(running)
+            record.log_end(outcome, code.name)
+            self._on_call(record, outcome, code.name)
+
+    def _in_thread(
+        self, pool: concurrent.futures.Executor, work: Callable[[], Answer]
+    ) -> asyncio.Future[Answer]:
+        run = contextvars.copy_context().run
+        return asyncio.get_running_loop().run_in_executor(pool, run, work)
 
 
-async def abort(context: Context, exc: BaseException) -> None:
-    """End the call with the status that `exc` stands for; the one seam where faults do."""
-    if not isinstance(exc, AIRotoError):
-        _log.error("a call failed", exc_info=exc)
-        exc = InternalError(
-            f"the server failed: {type(exc).__name__}: {exc}", hint="the server's log has the trace"
-        )
-    elif not isinstance(exc, CancelledError):
-        _log.info("refused: %s", exc)
-    status = to_status(exc)
-    await context.abort(status.code, status.details, status.trailing_metadata)
+def translated(exc: Exception) -> AIRotoError:
+    """The error that a call ends with; the one seam where faults become errors."""
+    if isinstance(exc, AIRotoError):
+        if not isinstance(exc, CancelledError):
+            _log.info("refused: %s", exc)
+        return exc
+    _log.error("a call failed", exc_info=exc)
+    return InternalError(
+        f"the server failed: {type(exc).__name__}: {exc}", hint="the server's log has the trace"
+    )
+
+
+def _pool(threads: int, name: str) -> concurrent.futures.ThreadPoolExecutor:
+    return concurrent.futures.ThreadPoolExecutor(threads, thread_name_prefix=name)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from functools import partial
 
 from airoto.wire import messages as pb
 from airoto.wire.parts import Part
+from airoto_server.scheduler.cancel import Cancel
 from airoto_server.service.calls import Calls, Context
 from airoto_server.service.convert import (
     detect_response,
@@ -16,9 +18,19 @@ from airoto_server.service.convert import (
     segment_response,
 )
 from airoto_server.service.info import server_info
+from airoto_server.service.metrics import Metrics
+from airoto_server.service.record import CallRecord
 from airoto_server.service.status import server_status
 from airoto_server.service.transfer import download, prove_path, receive
 from airoto_server.sessions.detecting import detect_frame
+from airoto_server.sessions.events import (
+    Event,
+    FrameFinished,
+    FrameStatus,
+    Planned,
+    Progress,
+    Queued,
+)
 from airoto_server.sessions.plates import looked_at
 from airoto_server.sessions.render import render
 from airoto_server.sessions.single import matte_frame, segment_frame
@@ -28,9 +40,18 @@ from airoto_server.sessions.workshop import Workshop
 class Servicer:
     """AIRotoService over a workshop."""
 
-    def __init__(self, workshop: Workshop) -> None:
+    def __init__(self, workshop: Workshop, metrics: Metrics | None = None) -> None:
         self._workshop = workshop
-        self._calls = Calls()
+        self._metrics = metrics or Metrics()
+        self._calls = Calls(workshop.admission.most, self._metrics.call)
+        self._metrics.look_at(self.status)
+        self.page_url = ""
+
+    def status(self) -> pb.GetStatusResponse:
+        """What the server does now; from any thread."""
+        status = server_status(self._workshop, self._calls.running)
+        status.page_url = self.page_url
+        return status
 
     def stop_jobs(self) -> None:
         """Tell every running job to stop at its next frame."""
@@ -43,24 +64,33 @@ class Servicer:
     async def GetServerInfo(
         self, request: pb.GetServerInfoRequest, context: Context
     ) -> pb.GetServerInfoResponse:
-        return await self._calls.unary(context, lambda cancel: server_info(self._workshop))
+        return await self._calls.unary(
+            "GetServerInfo", context, lambda cancel: server_info(self._workshop)
+        )
 
     async def GetStatus(
         self, request: pb.GetStatusRequest, context: Context
     ) -> pb.GetStatusResponse:
-        return await self._calls.unary(context, lambda cancel: server_status(self._workshop))
+        def answer(cancel: Cancel) -> pb.GetStatusResponse:
+            status = self.status()
+            if request.metrics:
+                status.metrics = self._metrics.text()
+            return status
+
+        return await self._calls.unary("GetStatus", context, answer)
 
     async def ProvePath(
         self, request: pb.ProvePathRequest, context: Context
     ) -> pb.ProvePathResponse:
         return await self._calls.unary(
-            context, lambda cancel: prove_path(request, self._workshop.roots)
+            "ProvePath", context, lambda cancel: prove_path(request, self._workshop.roots)
         )
 
     async def ProbePlate(
         self, request: pb.ProbePlateRequest, context: Context
     ) -> pb.ProbePlateResponse:
         return await self._calls.unary(
+            "ProbePlate",
             context,
             lambda cancel: probe_response(
                 request.plate, looked_at(self._workshop, request.plate, request.uploads)
@@ -69,16 +99,18 @@ class Servicer:
 
     async def Upload(self, parts: AsyncIterator[Part], context: Context) -> pb.UploadResponse:
         workshop = self._workshop
-        return await receive(parts, context, workshop.spool, workshop.settings.max_upload_bytes)
+        async with self._calls.call("Upload", context):
+            return await receive(parts, workshop.spool, workshop.settings.max_upload_bytes)
 
     async def Download(self, request: pb.DownloadRequest, context: Context) -> AsyncIterator[Part]:
-        async for part in self._calls.streamed(
-            context, partial(download, self._workshop.spool, request)
-        ):
-            yield part
+        work = partial(download, self._workshop.spool, request)
+        async with aclosing(self._calls.parts("Download", context, work)) as parts:
+            async for part in parts:
+                yield part
 
     async def Detect(self, request: pb.DetectRequest, context: Context) -> pb.DetectResponse:
         return await self._calls.unary(
+            "Detect",
             context,
             lambda cancel: detect_response(
                 detect_frame(self._workshop, request.recipe, request.uploads, cancel)
@@ -87,6 +119,7 @@ class Servicer:
 
     async def Segment(self, request: pb.SegmentRequest, context: Context) -> pb.SegmentResponse:
         return await self._calls.unary(
+            "Segment",
             context,
             lambda cancel: segment_response(
                 segment_frame(
@@ -97,6 +130,7 @@ class Servicer:
 
     async def Matte(self, request: pb.MatteRequest, context: Context) -> pb.MatteResponse:
         return await self._calls.unary(
+            "Matte",
             context,
             lambda cancel: matte_response(matte_frame(self._workshop, request, cancel)),
         )
@@ -104,5 +138,21 @@ class Servicer:
     async def Render(
         self, request: pb.RenderRequest, context: Context
     ) -> AsyncIterator[pb.RenderResponse]:
-        async for event in self._calls.streamed(context, partial(render, self._workshop, request)):
-            yield render_response(event)
+        work = partial(render, self._workshop, request)
+        answers = self._calls.events(
+            "Render", context, work, latest=(Progress, Queued), look=_written_down
+        )
+        async with aclosing(answers) as events:
+            async for event in events:
+                yield render_response(event)
+
+
+def _written_down(record: CallRecord, event: Event) -> None:
+    """What the log tells of a render."""
+    match event:
+        case Planned():
+            record.recipe_hash = event.recipe_hash
+        case FrameFinished(status=FrameStatus.DONE):
+            record.frames += 1
+        case _:
+            pass

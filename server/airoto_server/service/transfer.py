@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from airoto.wire.channel import CHUNK_BYTES
 from airoto.wire.chunks import chunks_of_bytes, chunks_of_file
 from airoto.wire.parts import Part
 from airoto_server.scheduler.cancel import Cancel
-from airoto_server.service.calls import Context, abort
 from airoto_server.sessions.encode import encoded_plane
 from airoto_server.transport.roots import Roots
 from airoto_server.transport.spool import Spool
@@ -44,39 +43,31 @@ def prove_path(request: pb.ProvePathRequest, roots: Roots) -> pb.ProvePathRespon
     return pb.ProvePathResponse(visible=True, sha256=digest, size=size)
 
 
-async def receive(
-    parts: AsyncIterator[Part],
-    context: Context,
-    spool: Spool,
-    max_bytes: int,
-) -> pb.UploadResponse:
-    """Take an upload into the spool; nothing of a broken one stays."""
-    try:
-        with spool.receive(max_bytes=max_bytes) as receiver:
-            # One thread writes while the next chunks arrive.
-            waiting: deque[Awaitable[None]] = deque()
-            with ThreadPoolExecutor(1, thread_name_prefix="airoto-upload") as worker:
-                loop = asyncio.get_running_loop()
-                async for part in parts:
-                    waiting.append(loop.run_in_executor(worker, receiver.add, part))
-                    if len(waiting) > _AHEAD:
-                        await waiting.popleft()
-                while waiting:
+async def receive(parts: AsyncIterator[Part], spool: Spool, max_bytes: int) -> pb.UploadResponse:
+    """Take an upload into the spool; nothing of a broken one stays.
+
+    Raises:
+        TooLargeError, BadRequestError, OutOfSpaceError: it cannot be taken.
+    """
+    with spool.receive(max_bytes=max_bytes) as receiver:
+        # One thread writes while the next chunks arrive.
+        waiting: deque[Awaitable[None]] = deque()
+        with ThreadPoolExecutor(1, thread_name_prefix="airoto-upload") as worker:
+            loop = asyncio.get_running_loop()
+            async for part in parts:
+                waiting.append(loop.run_in_executor(worker, receiver.add, part))
+                if len(waiting) > _AHEAD:
                     await waiting.popleft()
-                item = await loop.run_in_executor(worker, receiver.finish)
-    except AIRotoError as exc:
-        await abort(context, exc)
-        raise
+            while waiting:
+                await waiting.popleft()
+            item = await loop.run_in_executor(worker, receiver.finish)
     return pb.UploadResponse(handle=item.handle, sha256=item.sha256, size=item.size)
 
 
 def download(
-    spool: Spool,
-    request: pb.DownloadRequest,
-    cancel: Cancel,
-    emit: Callable[[Part], None],
-) -> None:
-    """Send what is behind a handle, encoded as asked for.
+    spool: Spool, request: pb.DownloadRequest, cancel: Cancel
+) -> Generator[Part, None, None]:
+    """What is behind a handle, encoded as asked for.
 
     Raises:
         HandleUnknownError: it is not there (any more).
@@ -96,6 +87,6 @@ def download(
         parts = chunks_of_bytes(pb.EncodedFile(name=name), data)
     for part in parts:
         cancel.check()
-        emit(part)
+        yield part
     if request.release:
         spool.release(request.handle)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from airoto_server.engines.roles import Picture, Segmenter
+from airoto_server.sessions.watch import StoreUse
 
 
 class Account(Protocol):
@@ -31,7 +32,7 @@ class Embeddings:
         self._account = account
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, str, str, int], tuple[Any, int]] = OrderedDict()
-        self._bytes = 0
+        self._bytes = self._hits = self._misses = 0
 
     def get(self, segmenter: Segmenter, picture: Picture, *, content: str, seed: int) -> Any:
         """The embedding of a picture, made if it is not there.
@@ -42,7 +43,9 @@ class Embeddings:
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
+                self._hits += 1
                 return self._kept[key][0]
+            self._misses += 1
         embedding = segmenter.embed(picture, seed=seed)
         size = segmenter.embedding_bytes(embedding)
         with self._lock:
@@ -61,6 +64,18 @@ class Embeddings:
             self._kept.clear()
             self._bytes = 0
         return 0
+
+    def use(self) -> StoreUse:
+        """What is kept, for people to look at."""
+        with self._lock:
+            return StoreUse(
+                "embeddings",
+                len(self._kept),
+                self._bytes,
+                self._max_bytes,
+                self._hits,
+                self._misses,
+            )
 
     @property
     def held_bytes(self) -> int:

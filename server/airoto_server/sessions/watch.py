@@ -2,7 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from airoto_server.scheduler.lane import Urgency
+
+
+@dataclass(frozen=True)
+class StoreUse:
+    """Something that keeps what need not be made again.
+
+    Attributes:
+        name: `embeddings`, `results`.
+        entries, bytes: kept now.
+        limit: in bytes; 0: none.
+        hits, misses: since the server began.
+    """
+
+    name: str
+    entries: int
+    bytes: int
+    limit: int
+    hits: int = 0
+    misses: int = 0
 
 
 class Watch:

@@ -25,7 +25,7 @@ from airoto_server.residency.residency import Residency
 from airoto_server.scheduler.admission import Admission
 from airoto_server.scheduler.lane import Lane
 from airoto_server.sessions.embeddings import Embeddings
-from airoto_server.sessions.watch import NOBODY, Watch
+from airoto_server.sessions.watch import NOBODY, StoreUse, Watch
 from airoto_server.transport.content import ContentIds
 from airoto_server.transport.decoder import Decoder
 from airoto_server.transport.roots import Roots
@@ -152,6 +152,26 @@ class Workshop:
         """
         devices = self.settings.devices
         return self.at(devices[zlib.crc32(plate.encode()) % len(devices)])
+
+    def stores(self) -> tuple[StoreUse, ...]:
+        """What is kept so that it need not be made again, for people to look at."""
+        embeddings = [bench.embeddings.use() for bench in self.benches.values()]
+        return (
+            StoreUse(
+                "embeddings",
+                sum(use.entries for use in embeddings),
+                sum(use.bytes for use in embeddings),
+                sum(use.limit for use in embeddings),
+                sum(use.hits for use in embeddings),
+                sum(use.misses for use in embeddings),
+            ),
+            StoreUse(
+                "uploads and handles",
+                self.spool.items,
+                self.spool.bytes_used,
+                self.settings.spool_bytes,
+            ),
+        )
 
     def _bench(self, device: str, residency: Residency) -> Bench:
         lane = Lane(device, on_turn=partial(self.watch.turn, device))

@@ -73,6 +73,7 @@ class Decoder:
         self._max_pixels = max_pixels
         self._idle: list[_Process] = []
         self._alive = 0
+        self._restarts = 0
         self._closed = False
         self._changed = threading.Condition()
 
@@ -135,6 +136,16 @@ class Decoder:
         for process in idle:
             process.end()
 
+    @property
+    def alive(self) -> int:
+        """Processes that there are now."""
+        return self._alive
+
+    @property
+    def restarts(self) -> int:
+        """Processes that a file killed, or that had to be ended, so far."""
+        return self._restarts
+
     # ---- asking --------------------------------------------------------------------
 
     def _ask(self, expected: type[R], op: str, path: Path, label: str, **more: Any) -> R:
@@ -188,6 +199,7 @@ class Decoder:
                 for process in [p for p in self._idle if not p.is_running]:
                     self._idle.remove(process)
                     self._alive -= 1
+                    self._restarts += 1
                     process.end()
                 fitting = [p for p in self._idle if p.movie == movie]
                 if fitting or (self._idle and self._alive >= self._children):
@@ -206,6 +218,7 @@ class Decoder:
                 process = None
             else:
                 self._alive -= 1
+                self._restarts += not self._closed
             self._changed.notify()
         if process is not None:
             process.end()

@@ -141,6 +141,12 @@ class Spool:
         self._lock = threading.Lock()
 
     @property
+    def items(self) -> int:
+        """Handles that there are now."""
+        with self._lock:
+            return len(self._items)
+
+    @property
     def bytes_used(self) -> int:
         """Bytes of all content, with what is still arriving."""
         with self._lock:
