@@ -28,7 +28,7 @@ from airoto_server.residency.simulated import SimulatedDevice
 from airoto_server.service.servicer import Servicer
 from airoto_server.sessions.workshop import Settings, Workshop
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 _FACTS = dataclasses.replace(SPECS[0].facts, name="held", concurrent=False)
 
 
