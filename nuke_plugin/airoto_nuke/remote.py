@@ -3,7 +3,7 @@
 Standard library only, no Nuke.
 """
 
-# ruff: noqa: PTH105, PTH113, PTH118, PTH120 - paths are text here, as knobs have them
+# ruff: noqa: PTH105, PTH118, PTH120 - paths are text here, as knobs have them
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ from typing import Any
 
 from airoto.errors import AIRotoError, FrameMismatchError, OutputError, ServerUnreachableError
 from airoto_client.files import write_error
-from airoto_nuke import links, sight
+from airoto_nuke import handing, links, sight
 from airoto_nuke.cache_paths import candidate_path, frame_path
 from airoto_nuke.jobs import Emit, Stop
-from airoto_nuke.pixels import file_of
 from airoto_nuke.staleness import FrameNote
 from airoto_nuke.state import Lock
 
@@ -170,15 +169,14 @@ def _prepared(
     tracked = recipe.get("track", {}).get("engine") != "none"
     if tracked and len(frames) > 1:
         frames = range(plate["frames"]["first"], plate["frames"]["last"] + 1)
-    files = [(frame, file_of(plate["path"], frame)) for frame in frames]
     emit(Going(0.0, "looking at the plate"))
-    uploads: list[dict[str, Any]] = []
-    there = [(frame, path) for frame, path in files if os.path.isfile(path)]
-    if there and not sight.sees_file(link, there[0][1]):
-        for number, (frame, path) in enumerate(there):
-            stop.check()
-            emit(Going(number / len(there), f"sending frame {frame}"))
-            uploads.append({"frame": frame, "handle": link.upload_file(path)["handle"]})
+
+    def sending(frame: int, done: int, total: int) -> None:
+        stop.check()
+        emit(Going(done / total, f"sending frame {frame}"))
+
+    uploads = handing.uploaded_plate(link, plate["path"], frames, sending)
+    handing.inline_masks(link, recipe)
     used = ("path", "view", "layer", "colour", "proxy_scale")
     request = {
         "plate": {name: plate[name] for name in used if name in plate},

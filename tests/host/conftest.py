@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,28 +23,11 @@ AIROTO = Path(sys.executable).with_name("airoto")
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
-    """The target of a real `airoto serve`, ended with the tests."""
-    folder = Path(tempfile.mkdtemp(prefix="airoto-host-"))
-    socket = folder / "server.sock"
-    log = folder / "log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [str(AIROTO), "serve", "--socket", str(socket), "--threads", "1", "--exit-with-parent"],
-            stdin=subprocess.PIPE,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        deadline = time.monotonic() + 120
-        while b"serving" not in log.read_bytes():
-            if process.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"the server did not start: {log.read_text()}")
-            time.sleep(0.05)
-        yield f"unix:{socket}"
-    finally:
-        process.terminate()
-        process.wait(20)
-        shutil.rmtree(folder, ignore_errors=True)
+    """The target of a server that sees all files, ended with the tests."""
+    from serving import running_server
+
+    with running_server() as target:
+        yield target
 
 
 @pytest.fixture(scope="session")
