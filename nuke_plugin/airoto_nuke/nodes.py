@@ -206,10 +206,13 @@ def why_render(node: Node, plate: plates.Plate, frames: Iterable[int] = ()) -> s
     settings = settings_of(node)
     if scale_of(node) != 1:
         return "the node works at proxy size"
-    if settings.foreground_layer and not settings.colour_space:
-        # It comes back in the plate's own space, and is shown in the script's.
-        own, script = (plates.colour_of(plate, direct=one) for one in (True, False))
-        if own != script:
+    if not settings.colour_space:
+        try:
+            own = plates.colour_of(plate, direct=True)
+        except BadRequestError as exc:
+            return exc.message
+        # A foreground comes back in the plate's own space, and is shown in the script's.
+        if settings.foreground_layer and own != plates.colour_of(plate, direct=False):
             return "the foreground is wanted in the script's working space"
     frames = tuple(frames)
     span = (settings.first, settings.last) if node.knob("first") is not None else ()

@@ -22,7 +22,8 @@ _DEFAULT_SPACE = re.compile(r"default \((.*)\)")
 NUKE_SPACES = {
     "linear": "Linear Rec.709 (sRGB)",
     "sRGB": "display",
-    "rec709": "Gamma 2.4 Rec.709 - Texture",
+    "rec709": "Camera Rec.709",  # the camera's encoding, not a display's gamma
+    "Gamma1.8": "Gamma 1.8 Rec.709 - Texture",
     "Gamma2.2": "Gamma 2.2 Rec.709 - Texture",
     "ACES2065-1": "ACES2065-1",
     "ACEScg": "ACEScg",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from pathlib import Path
 
+_SHARED = Path(__file__).resolve().parents[2] / "proto"
 ICONS = Path(__file__).resolve().parents[1] / "icons"
 _ENTRIES = (
     ("AIRoto", "ROTO", "Prompts on a few frames become tracked mattes"),
@@ -14,12 +17,35 @@ _ENTRIES = (
 
 
 def every_mode() -> None:
-    """Renders are guarded in every mode. The guard itself is imported when the first one begins."""
+    """Renders are guarded in every mode. The guard itself is imported when the first one begins.
+
+    Raises:
+        ImportError: what the plug-in needs is not installed beside it; the words say what to do.
+    """
+    find_shared_code()
     from airoto_nuke import host
 
     host.on_before_render(_before_render)
     host.on_before_frame(_before_frame)
     host.on_after_render(_after_render)
+
+
+def find_shared_code() -> None:
+    """Let `airoto` be imported: from Python's path, else from `proto` beside the plug-in.
+
+    Raises:
+        ImportError: it is in neither.
+    """
+    try:
+        if importlib.util.find_spec("airoto.errors") is not None:
+            return
+    except ImportError:
+        pass
+    if not (_SHARED / "airoto" / "errors.py").is_file():
+        raise ImportError(
+            f"its folder `proto` is neither on NUKE_PATH nor at {_SHARED}; put it on NUKE_PATH"
+        )
+    sys.path.append(str(_SHARED))
 
 
 def windows() -> None:

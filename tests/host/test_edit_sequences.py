@@ -1,20 +1,21 @@
 """Random edits: no prompt is ever lost, and no other recipe's matte is ever shown as current.
 
-`AIROTO_FULL=1` runs all 1,000 sequences with the null engine and 20 with real pixels; without it
-a few of each run.
+`AIROTO_FULL=1` runs all 1,000 sequences with the null engine and 20 with real pixels, in four
+blocks each that can run beside each other (`-n 2`); without it a few of each run.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import nuke
 import numpy as np
 import OpenImageIO as oiio
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from studio import Studio
 
@@ -24,7 +25,10 @@ from airoto_client.marks import provenance_of
 from airoto_nuke import cache_paths, nodes, plates, staleness, state, state_ops
 
 FULL = os.environ.get("AIROTO_FULL") == "1"
+# Tests that share the work, so that they can run beside each other.
+BLOCKS = 4
 WIDTH, HEIGHT, FIRST, LAST = 64, 36, 11, 14
+_CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 frames = st.integers(FIRST, LAST)
 across = st.integers(0, WIDTH - 1).map(lambda x: x + 0.5)
@@ -244,25 +248,33 @@ def run(steps: list[tuple], folder: Path, clip: Path, server: str, engine: str) 
     shutil.rmtree(folder, ignore_errors=True)
 
 
-_CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+def check_sequences(block: int, count: int, work: Callable[[list[tuple]], None], most: int) -> None:
+    """Random sequences, the same ones for the same block; a failing one is made smaller."""
+
+    @seed(block)
+    @settings(max_examples=count, deadline=None, database=None, suppress_health_check=_CHECKS)
+    @given(steps=st.lists(operations, min_size=4, max_size=most))
+    def sequences(steps: list[tuple]) -> None:
+        work(steps)
+
+    sequences()
 
 
-@given(steps=st.lists(operations, min_size=4, max_size=20))
-@settings(
-    max_examples=1000 if FULL else 12, deadline=None, derandomize=True, database=None,
-    suppress_health_check=_CHECKS,
-)  # fmt: skip
+@pytest.mark.parametrize("block", range(BLOCKS))
 def test_edits_never_lose_a_prompt_nor_show_another_recipes_matte_as_current(
-    steps, small_clip, server, tmp_path
+    block, small_clip, server, tmp_path
 ):
-    run(steps, tmp_path / "work", small_clip, server, "null")
+    def work(steps: list[tuple]) -> None:
+        run(steps, tmp_path / "work", small_clip, server, "null")
+
+    check_sequences(block, (1000 if FULL else 24) // BLOCKS, work, 20)
 
 
-@given(steps=st.lists(operations, min_size=4, max_size=12))
-@settings(
-    max_examples=20 if FULL else 2, deadline=None, derandomize=True, database=None,
-    suppress_health_check=_CHECKS,
-)  # fmt: skip
-def test_the_same_holds_with_engines_that_look_at_the_pixels(steps, small_clip, server, tmp_path):
+@pytest.mark.parametrize("block", range(BLOCKS))
+def test_the_same_holds_with_engines_that_look_at_the_pixels(block, small_clip, server, tmp_path):
     first = [("add", 24.5, 18.5, True), ("track",)]
-    run([*first, *steps, ("track",)], tmp_path / "work", small_clip, server, "auto")
+
+    def work(steps: list[tuple]) -> None:
+        run([*first, *steps, ("track",)], tmp_path / "work", small_clip, server, "auto")
+
+    check_sequences(BLOCKS + block, (20 if FULL else 4) // BLOCKS, work, 12)

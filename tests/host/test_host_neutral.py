@@ -123,6 +123,31 @@ def test_colour_spaces_are_named_as_the_recipe_names_them(word, raw, ocio, space
     assert pixels.space_of(word, raw=raw, working="working", ocio=ocio) == space
 
 
+@pytest.mark.parametrize("name", sorted(set(pixels.NUKE_SPACES.values()) - {"display"}))
+def test_every_known_space_of_nukes_own_is_one_of_the_built_in_config(name):
+    ocio = pytest.importorskip("PyOpenColorIO")
+    config = ocio.Config.CreateFromFile("ocio://studio-config-latest")
+    assert config.getColorSpace(name) is not None
+
+
+@pytest.mark.parametrize(
+    ("word", "encoded", "linear"),
+    [
+        # Of Nuke's own curves: code value to linear light, from the standards' formulas.
+        ("linear", 0.5, 0.5),
+        ("rec709", 0.5, ((0.5 + 0.099) / 1.099) ** (1 / 0.45)),
+        ("Gamma1.8", 0.5, 0.5**1.8),
+        ("Gamma2.2", 0.5, 0.5**2.2),
+    ],
+)
+def test_nukes_own_curves_mean_what_the_config_says_they_mean(word, encoded, linear):
+    ocio = pytest.importorskip("PyOpenColorIO")
+    config = ocio.Config.CreateFromFile("ocio://studio-config-latest")
+    space = pixels.space_of(word, raw=False, working="linear", ocio=False)
+    processor = config.getProcessor(space, "Linear Rec.709 (sRGB)").getDefaultCPUProcessor()
+    assert processor.applyRGB([encoded] * 3) == pytest.approx([linear] * 3, rel=2e-3)
+
+
 def test_a_colour_space_without_a_word_in_the_recipe_is_refused_not_guessed():
     with pytest.raises(BadRequestError, match="AlexaV3LogC"):
         pixels.space_of("AlexaV3LogC", raw=False, working="linear", ocio=False)

@@ -103,6 +103,31 @@ def test_starting_up_imports_little(monkeypatch):
     assert not heavy & set(names)
 
 
+def test_the_shared_code_beside_the_plug_in_is_found_by_itself():
+    code = STUB + (
+        "sys.path = [one for one in sys.path if not one.endswith('proto')]\n"
+        "import runpy\n"
+        f"runpy.run_path({str(PLUGIN / 'init.py')!r})\n"
+        "import airoto.errors, airoto_nuke.work\n"
+        "print(airoto.errors.__file__)\n"
+    )
+    assert run(sys.executable, code).strip() == str(REPOSITORY / "proto/airoto/errors.py")
+
+
+def test_without_the_shared_code_nuke_starts_and_one_line_says_what_is_missing(tmp_path):
+    shutil.copytree(PLUGIN, tmp_path / "nuke_plugin")
+    code = STUB + (
+        f"sys.path = [one for one in sys.path if 'proto' not in one and {str(PLUGIN)!r} != one]\n"
+        f"sys.path.insert(0, {str(tmp_path / 'nuke_plugin')!r})\n"
+        "import runpy\n"
+        f"runpy.run_path({str(tmp_path / 'nuke_plugin/init.py')!r})\n"
+    )
+    said = run(sys.executable, code)
+    assert said.startswith("AIRoto is not available: its folder `proto`")
+    assert said.count("\n") == 1
+    assert "NUKE_PATH" in said
+
+
 @pytest.mark.parametrize("name", ["init.py", "menu.py"])
 def test_a_start_up_file_says_what_is_wrong_and_never_raises(name, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "airoto_nuke", None)

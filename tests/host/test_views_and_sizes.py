@@ -315,6 +315,27 @@ def test_the_config_is_nukes_own_the_scripts_or_the_environments(studio, tmp_pat
     assert plates.colour_of(plate, direct=True)["config"] == "/env/config.ocio"
 
 
+def test_a_curve_that_has_no_name_outside_nuke_is_rendered_instead_of_guessed(studio):
+    root = nuke.root()
+    root["colorManagement"].setValue("Nuke")
+    root["workingSpaceLUT"].setValue("linear")
+    studio.plate["colorspace"].setValue("AlexaV3LogC")
+    node = studio.tracked()
+    assert node["status"].value().startswith("current"), studio.app.said
+    assert len(studio.app.written) == LAST - FIRST + 1
+    plate = plates.plate_of(node)
+    recipe = nodes.recipe_of(node, plate, nodes.state_of(node))
+    assert recipe["plate"]["colour"]["space"] == "Linear Rec.709 (sRGB)"
+
+
+def test_a_foreground_comes_back_in_the_scripts_working_space(studio):
+    studio.plate["colorspace"].setValue("sRGB - Texture")
+    node = studio.node()
+    assert nodes.why_render(node, plates.plate_of(node)) == ""
+    node["foreground_layer"].setValue(True)
+    assert "working space" in nodes.why_render(node, plates.plate_of(node))
+
+
 # ---- older nodes --------------------------------------------------------------------
 
 

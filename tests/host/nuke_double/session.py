@@ -39,7 +39,9 @@ def pump(until: Callable[[], bool] = lambda: True, timeout: float = 60.0) -> Non
                 raise AssertionError(
                     f"nothing happened within {timeout:g} seconds; said: {app.said}"
                 )
-            time.sleep(0.005)
+            with app.posted_lock:
+                if not app.posted:
+                    app.posted_lock.wait(0.02)
 
 
 def press(node: Any, name: str) -> None:
@@ -60,7 +62,8 @@ def sample(node: Any, x: float, y: float, r: float | None = None, t: float | Non
     """Ctrl-click a pixel (or Ctrl-Shift-drag an area) of a node in the viewer, in Nuke pixels."""
     if app.viewer is None:
         with app.no_undo():
-            viewer = nuke.nodes.Viewer(name="Viewer1")
+            there = nuke.allNodes("Viewer")
+            viewer = there[0] if there else nuke.nodes.Viewer(name="Viewer1")
         app.viewer = ViewerWindow(viewer)
     app.viewer.node()._wire(0, node)
     form = node.format()

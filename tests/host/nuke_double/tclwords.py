@@ -6,9 +6,14 @@ double where none is installed.
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Iterator
 
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\n": " "}
+_BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _SPECIAL = set(' \t\n\r;"$[]{}\\#')
 
 
@@ -43,6 +48,11 @@ def words(text: str) -> Iterator[list[str]]:
 
 def split(text: str) -> list[str]:
     """A Tcl list as its elements."""
+    return list(_split(text))
+
+
+@functools.lru_cache(maxsize=10_000)  # the same definitions of knobs come again and again
+def _split(text: str) -> tuple[str, ...]:
     found: list[str] = []
     at = 0
     while at < len(text):
@@ -51,7 +61,7 @@ def split(text: str) -> list[str]:
             continue
         word, at = _word(text, at, in_list=True)
         found.append(word)
-    return found
+    return tuple(found)
 
 
 def quoted(value: str) -> str:
@@ -88,34 +98,23 @@ def _word(text: str, at: int, *, in_list: bool = False) -> tuple[str, int]:
 
 def _braced(text: str, at: int) -> tuple[str, int]:
     depth, start = 0, at
-    while at < len(text):
-        if text[at] == "\\":
-            at += 2
-            continue
-        if text[at] == "{":
+    for match in _BRACES.finditer(text, at):
+        sign = match[0]
+        if sign == "{":
             depth += 1
-        elif text[at] == "}":
+        elif sign == "}":
             depth -= 1
             if depth == 0:
-                after = text[at + 1 : at + 2]
+                end = match.end()
+                after = text[end : end + 1]
                 if after and after not in " \t\r\n;":
                     raise TclError("extra characters after close-brace")
-                return text[start + 1 : at], at + 1
-        at += 1
+                return text[start + 1 : end - 1], end
     raise TclError("missing close-brace")
 
 
 def _quoted(text: str, at: int) -> tuple[str, int]:
-    made = ""
-    at += 1
-    while at < len(text):
-        sign = text[at]
-        if sign == "\\":
-            made += _ESCAPES.get(text[at + 1], text[at + 1])
-            at += 2
-        elif sign == '"':
-            return made, at + 1
-        else:
-            made += sign
-            at += 1
-    raise TclError('missing "')
+    match = _QUOTED.match(text, at)
+    if match is None:
+        raise TclError('missing "')
+    return _ESCAPE.sub(lambda one: _ESCAPES.get(one[1], one[1]), match[1]), match.end()

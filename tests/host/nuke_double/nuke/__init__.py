@@ -331,7 +331,7 @@ def scriptClear(*args: Any, **kwargs: Any) -> None:
     """An empty script; objects of its nodes are attached to nothing any more."""
     for node in allNodes(group=_app.root, recurseGroups=True):
         node._alive = False
-    _app.root = Root()
+    _app.root, _app.viewer = Root(), None
     _app.undo_done.clear()
     _app.undo_undone.clear()
 

@@ -7,6 +7,7 @@ and public threads say of the calls that AIRoto uses.
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -39,7 +40,7 @@ class App:
         self.in_callback = 0
         self.main_thread = threading.get_ident()
         self.posted: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = []
-        self.posted_lock = threading.Lock()
+        self.posted_lock = threading.Condition()
         self.progress: list[Any] = []
         self.cancel_progress_at: int | None = None
         self.undo_disabled = 0
@@ -104,6 +105,12 @@ class App:
 
 
 app = App()
+
+
+@functools.lru_cache(maxsize=1000)
+def compiled(script: str, name: str) -> Any:
+    """A script of a knob, compiled once."""
+    return compile(script, name, "exec")
 
 
 def script_names() -> dict[str, Any]:

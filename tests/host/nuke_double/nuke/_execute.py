@@ -70,6 +70,7 @@ def executeInMainThread(call: Any, args: Any = (), kwargs: Any = None) -> None:
     arguments = args if isinstance(args, tuple) else (args,)
     with app.posted_lock:
         app.posted.append((call, arguments, dict(kwargs or {})))
+        app.posted_lock.notify()
 
 
 def executeInMainThreadWithResult(call: Any, args: Any = (), kwargs: Any = None) -> Any:

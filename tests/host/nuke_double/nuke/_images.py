@@ -6,6 +6,7 @@ Rows are top to bottom; boxes are Nuke's (x, y, r, t), y up.
 from __future__ import annotations
 
 import ast
+import functools
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,10 @@ def render(node: Any, frame: int) -> Image:
 
 def full_format(node: Any) -> Format:
     """A node's full-size format."""
+    if node is not None and node.Class() == "Read":
+        path = Path(_absolute(node["file"].evaluate(app.frame)))
+        if path.is_file():
+            return _format_of(str(path), path.stat().st_mtime_ns)
     try:
         return _render(node).format
     except RuntimeError:
@@ -148,6 +153,22 @@ def _black(node: Any, first: int) -> Image:
     return Image(form, (0, 0, form.width(), form.height()))
 
 
+@functools.lru_cache(maxsize=1000)
+def _format_of(path: str, mtime_ns: int) -> Format:
+    file = oiio.ImageInput.open(path)
+    if file is None:
+        raise RuntimeError(f"{path}: {oiio.geterror()}")
+    spec = file.spec()
+    file.close()
+    return _format(spec)
+
+
+def _format(spec: Any) -> Format:
+    width, height = spec.full_width, spec.full_height
+    aspect = spec.get_float_attribute("PixelAspectRatio", 1.0)
+    return Format(width, height, 0, 0, width, height, aspect)
+
+
 def _read_file(path: str, *, raw: bool) -> Image:
     file = oiio.ImageInput.open(path)
     if file is None:
@@ -157,9 +178,7 @@ def _read_file(path: str, *, raw: bool) -> Image:
     file.close()
     if pixels is None:
         raise RuntimeError(f"{path}: damaged")
-    width, height = spec.full_width, spec.full_height
-    aspect = spec.get_float_attribute("PixelAspectRatio", 1.0)
-    form = Format(width, height, 0, 0, width, height, aspect)
+    form, height = _format(spec), spec.full_height
     # Source: NDK exrReader: a display window that starts elsewhere is moved to the origin.
     x, top = spec.x - spec.full_x, height - (spec.y - spec.full_y)
     bbox = (x, top - spec.height, x + spec.width, top)

@@ -9,7 +9,7 @@ from typing import Any
 
 import tclwords
 
-from nuke._app import app, script_names
+from nuke._app import app, compiled, script_names
 
 ALWAYS_SAVE = 0x800
 DO_NOT_WRITE = 0x200
@@ -30,7 +30,7 @@ class Knob:
     saved = True
 
     def __init__(self, name: str, label: str | None = None) -> None:
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        if not (name.isascii() and name.isidentifier()):
             raise ValueError(f"{name!r} is no name of a knob")
         self._name = name
         self._label = label
@@ -464,7 +464,7 @@ class PyScript_Knob(Script_Knob):
     def execute(self) -> None:
         app.on_main("execute")
         with app.callback(self._node, self):
-            exec(compile(self._value, f"<{self.fullyQualifiedName()}>", "exec"), script_names())
+            exec(compiled(self._value, f"<{self._name}>"), script_names())
 
 
 class Reload_Knob(Script_Knob):

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from nuke import _images, _script
-from nuke._app import app, script_names
+from nuke._app import app, compiled, script_names
 from nuke._formats import Format, FrameRange, Info
 from nuke._knobs import (
     KINDS,
@@ -379,7 +379,7 @@ class Node:
         if not script:
             return
         try:
-            exec(compile(script, f"<{self.fullName()}>", "exec"), script_names())
+            exec(compiled(script, f"<{self._class}>"), script_names())
         except Exception as exc:  # noqa: BLE001
             app.errors.append(exc)
 
