@@ -16,6 +16,7 @@ from airoto_client.cli import (
     detect,
     info,
     matte,
+    preset,
     recipe,
     render,
     roto,
@@ -28,7 +29,9 @@ from airoto_client.cli.reporting import Reporter, make_reporter
 from airoto_client.cli.stopping import Stopper
 from airoto_client.exit_codes import ExitCode, exit_code_of
 
-_VERBS = (roto, render, detect, segment, matte, recipe, info, status, sample, server_verbs, bridge)
+_VERBS = (
+    roto, render, detect, segment, matte, recipe, preset, info, status, sample, server_verbs, bridge,
+)  # fmt: skip
 
 _EPILOG = """\
 The main job: airoto roto plate.%04d.exr --point 1001:812,455 --out mattes/hero.%04d.exr

@@ -132,6 +132,11 @@ def summary(found: Message, output: str) -> Event:
     }
 
 
+def problem(exc: AIRotoError) -> Event:
+    """Something is wrong, and the command goes on."""
+    return {"event": "problem", **error_to_dict(exc)}
+
+
 def error(exc: AIRotoError, code: ExitCode) -> Event:
     """Why the command ended; always the last line."""
     return {"event": "error", "exit_code": int(code), **error_to_dict(exc)}

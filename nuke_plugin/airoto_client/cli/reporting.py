@@ -29,6 +29,8 @@ class Reporter:
             print(event["path"], flush=True)
         elif event["event"] == "summary":
             print(event["output"], flush=True)
+        elif event["event"] == "problem":
+            print(describe(event), file=sys.stderr, flush=True)
         elif event["event"] == "found":
             print(describe(event), flush=True)
 
@@ -188,6 +190,14 @@ def describe(event: Event) -> str:
     if kind == "warning":
         where = "" if event["frame"] is None else f"frame {event['frame']}: "
         return f"warning: {where}{event['message']}"
+    if kind == "problem":
+        wrong = (
+            f"{one['path']}: {one['found']}; allowed: {one['allowed']}"
+            for one in event["violations"]
+        )
+        more = [f"  {text}" for text in wrong if text not in event["message"]]
+        more += [f"  hint: {event['hint']}"] if event["hint"] else []
+        return "\n".join([f"problem: {event['message']}", *more])
     if kind in ("preview", "result"):
         score = f" (score {event['score']:.3f})" if "score" in event else ""
         return f"{event['kind'].replace('_', ' ')}: {event['path']}{score}"

@@ -39,6 +39,7 @@ class Stopper:
         self._by_force: list[Callback] = []
         self._outcome: ExitCode | BaseException = ExitCode.INTERNAL
         self._done = threading.Event()
+        self._told = threading.Event()
 
     @property
     def asked(self) -> bool:
@@ -49,6 +50,10 @@ class Stopper:
         """Raise Stopped if a signal came."""
         if self.asked:
             raise Stopped
+
+    def wait(self, seconds: float) -> bool:
+        """Let time pass; whether a signal came meanwhile."""
+        return self._told.wait(seconds)
 
     @contextlib.contextmanager
     def when_asked(self, callback: Callback) -> Iterator[None]:
@@ -83,6 +88,7 @@ class Stopper:
             while not self._done.wait(_LOOK_EVERY):
                 if self.asked and not told:
                     told = True
+                    self._told.set()
                     for callback in tuple(self._gently):
                         callback()
         finally:

@@ -1,0 +1,106 @@
+"""500 presets over 50 shows: compiling them, and what they add to a host's start-up.
+
+`python tests/benchmarks/presets.py [REPEATS]` prints one table, medians in milliseconds.
+Compiling is the whole command, from its start to its end; start-up is `init.py` and `menu.py` on
+a bare Python with a stand-in for `nuke` that does nothing, with an index of 500 presets and with
+none.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ROOTS = [str(REPOSITORY / name) for name in ("nuke_plugin", "proto")]
+AIROTO = str(Path(sys.executable).with_name("airoto"))
+SHOWS, TASKS = 50, 9
+STARTUP = f"""
+import sys, time, types
+sys.path[:0] = {ROOTS!r}
+class Anything:
+    def __getattr__(self, name): return Anything()
+    def __call__(self, *a, **k): return Anything()
+nuke = sys.modules["nuke"] = types.ModuleType("nuke")
+nuke.__getattr__ = lambda name: Anything()
+import runpy
+began = time.perf_counter()
+for name in ("init.py", "menu.py"):
+    runpy.run_path({ROOTS[0]!r} + "/" + name)
+print((time.perf_counter() - began) * 1000)
+"""
+
+
+def write_presets(folder: Path) -> int:
+    """One preset a show and nine tasks each; the number of files."""
+    for show in range(SHOWS):
+        place = folder / f"SHOW{show:02}"
+        place.mkdir(parents=True)
+        head = f'format = 1\nshow = "SHOW{show:02}"\nversion = {show + 1}\n'
+        (place / "show.toml").write_text(
+            head + 'note = "one of fifty"\nlock = ["output.compression", "paths.cache_folder"]\n'
+            '[output]\ncompression = "dwaa"\ntrimap = false\n'
+            f'[paths]\ncache_folder = "/shows/{show}/{{sequence}}/mattes/{{script}}/{{node}}"\n'
+            '[policy]\nengines = ["sam2.1-*", "vitmatte-*", "classic"]\ncommercial_only = true\n'
+        )
+        for task in range(TASKS):
+            (place / f"task{task}.toml").write_text(
+                head + f'task = "task {task}"\n[segment]\nengine = "sam2.1-large"\n'
+                f'[track]\nengine = "sam2.1-large"\nmemory_mode = "shot"\n[matte]\nengine = '
+                f'"vitmatte-base"\ngrow = {task / 4}\n[matte.trimap]\nnarrow = 2\nwide = 30\n'
+                '[menu]\nnodes = ["AIRoto", "AIMatte"]\ntooltip = "hair"\n'
+            )
+    return SHOWS * (1 + TASKS)
+
+
+def timed(environment: dict[str, str], *arguments: str) -> float:
+    """Of a command, in milliseconds."""
+    began = time.perf_counter()
+    subprocess.run([AIROTO, *arguments], env=environment, check=True, capture_output=True)
+    return (time.perf_counter() - began) * 1000
+
+
+def startup(index: str) -> float:
+    """Of the plug-in, in milliseconds."""
+    command = [sys.executable, "-S", "-E", "-c", STARTUP]
+    environment = {"PATH": os.environ["PATH"], "AIROTO_PRESET_INDEX": index}
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    return float(done.stdout)
+
+
+def main() -> None:
+    """Measure, print."""
+    repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 7
+    with tempfile.TemporaryDirectory(prefix="airoto-presets-") as name:
+        folder = Path(name)
+        count = write_presets(folder / "presets")
+        index = str(folder / "index.json")
+        environment = {
+            **os.environ,
+            "AIROTO_PRESET_PATH": str(folder / "presets"),
+            "AIROTO_PRESET_INDEX": index,
+        }
+        fresh = [timed(environment, "preset", "compile", "--fresh") for _ in range(repeats)]
+        again = [timed(environment, "preset", "compile") for _ in range(repeats)]
+        nothing = [timed(environment, "--version") for _ in range(repeats)]
+        pairs = [(startup(index), startup(f"{index}.none")) for _ in range(3 * repeats)]
+        rows = [
+            (f"compile {count} presets", statistics.median(fresh)),
+            ("compile again, nothing changed", statistics.median(again)),
+            ("airoto --version", statistics.median(nothing)),
+            ("start-up with the index", statistics.median(a for a, _ in pairs)),
+            ("start-up without", statistics.median(b for _, b in pairs)),
+            ("added to start-up", statistics.median(a - b for a, b in pairs)),
+        ]
+        print(f"index: {Path(index).stat().st_size / 1024:.0f} KiB, {SHOWS} shows")
+        for what, milliseconds in rows:
+            print(f"{what:<32} {milliseconds:8.1f} ms")
+
+
+if __name__ == "__main__":
+    main()
