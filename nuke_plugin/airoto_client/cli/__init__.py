@@ -30,7 +30,8 @@ from airoto_client.cli.stopping import Stopper
 from airoto_client.exit_codes import ExitCode, exit_code_of
 
 _VERBS = (
-    roto, render, detect, segment, matte, recipe, preset, info, status, sample, server_verbs, bridge,
+    roto, render, detect, segment, matte, recipe, preset,
+    info, status, sample, server_verbs, bridge,
 )  # fmt: skip
 
 _EPILOG = """\
