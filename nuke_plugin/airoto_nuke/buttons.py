@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from airoto.errors import BadRequestError
-from airoto_client.files import write_error
+from airoto_client.files import sha256_of, write_error
 from airoto_nuke import (
     bake,
     cache_paths,
@@ -199,16 +199,20 @@ def lock_frame(node: Node) -> None:
     """Approve the frame: its file is kept aside."""
     frame = host.frame()
     manifest, path = work.frame_matte(node, frame)
-    folder = nodes.folder_of(node)
-    kept = cache_paths.locked_path(folder, manifest.key, frame)
+    if manifest.scale != 1:
+        raise BadRequestError(
+            "this matte was made at proxy size, and approved frames are full size",
+            hint="work at full size, on the Output tab, and track the frame again",
+        )
+    kept = cache_paths.locked_path(nodes.folder_of(node), manifest.key, frame)
     try:
         os.makedirs(os.path.dirname(kept), exist_ok=True)
         shutil.copyfile(path, f"{kept}.tmp")
         os.replace(f"{kept}.tmp", kept)
     except OSError as exc:
         raise write_error(exc, Path(kept)) from exc
-    relative = os.path.relpath(kept, folder).replace("\\", "/")
-    new = state_ops.lock_frame(nodes.state_of(node), frame, relative)
+    shown, found = nodes.place_of(node).shown(kept), sha256_of(Path(kept))
+    new = state_ops.lock_frame(nodes.state_of(node), frame, shown, found)
     nodes.edit(node, "approve frame", new)
 
 
@@ -277,7 +281,7 @@ def copy_recipe(node: Node) -> None:
     key = nodes.wanted_key(node, plate, state)
     folder = nodes.folder_of(node)
     output = cache_paths.result_pattern(folder, key)
-    recipe = nodes.recipe_of(node, plate, state, output=output)
+    recipe = nodes.with_locks(node, state, nodes.recipe_of(node, plate, state, output=output))
     text = json.dumps(recipe, indent=2, ensure_ascii=False) + "\n"
     clipboard = host.clipboard()
     if clipboard is not None:

@@ -47,6 +47,19 @@ def uploaded_plate(
     return uploads
 
 
+def uploaded_locks(link: Any, locks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """`UploadedFrame` messages of approved frames' files that the server does not see.
+
+    Raises:
+        FrameMissingError, FrameUnreadableError: we cannot read them ourselves.
+    """
+    return [
+        {"frame": one["frame"], "handle": link.upload_file(one["path"])["handle"]}
+        for one in locks
+        if not sight.sees_file(link, one["path"])
+    ]
+
+
 def inline_masks(link: Any, recipe: Mapping[str, Any]) -> None:
     """Put drawn masks into the recipe itself, where the server does not see their files.
 

@@ -29,7 +29,7 @@ from airoto_nuke import state as states
 from airoto_nuke.cache_paths import NodePlace
 from airoto_nuke.knobs import NodeKind
 from airoto_nuke.recipe_form import SETTINGS, Settings
-from airoto_nuke.state import State
+from airoto_nuke.state import Lock, State
 
 Node = Any
 GIZMOS = Path(__file__).resolve().parents[1] / "gizmos"
@@ -184,6 +184,23 @@ def recipe_of(
         "colour": {} if settings.colour_space else plates.colour_of(plate, direct=direct),
     }
     return recipe_form.to_recipe(state, settings, plate=fields, output=output)
+
+
+def locks_of(node: Node, state: State) -> tuple[Lock, ...]:
+    """Approved frames, with absolute paths."""
+    place = place_of(node)
+    return tuple(replace(one, path=place.found(one.path)) for one in state.locks)
+
+
+def with_locks(node: Node, state: State, recipe: dict[str, Any]) -> dict[str, Any]:
+    """A recipe with the node's approved frames, which are keyframes and are not made again."""
+    if state.locks:
+        recipe["locked"] = [
+            {"frame": one.frame, "path": one.path}
+            | ({"sha256": f"sha256:{one.sha256}"} if one.sha256 else {})
+            for one in locks_of(node, state)
+        ]
+    return recipe
 
 
 def scale_of(node: Node) -> float:

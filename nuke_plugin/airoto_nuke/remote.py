@@ -3,7 +3,7 @@
 Standard library only, no Nuke.
 """
 
-# ruff: noqa: PTH105, PTH118, PTH120 - paths are text here, as knobs have them
+# ruff: noqa: PTH105, PTH120 - paths are text here, as knobs have them
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Ask:
         key: of the result.
         folder: of the node.
         frames: to deliver, first and last.
-        locks: approved frames, paths relative to the folder.
+        locks: approved frames, with absolute paths.
         target, link: the server and the way to it.
     """
 
@@ -103,6 +103,7 @@ def render(ask: Ask, emit: Emit, stop: Stop) -> None:
             "frames": {"first": ask.frames[0], "last": ask.frames[1]},
             "delivery": "DELIVERY_WRITE" if written else "DELIVERY_HANDLES",
             "uploads": uploads,
+            "locked": handing.uploaded_locks(link, recipe.get("locked", ())),
         }
         stream = link.stream("Render", request)
         try:
@@ -113,7 +114,7 @@ def render(ask: Ask, emit: Emit, stop: Stop) -> None:
             stream.close()
         for lock in ask.locks:
             if ask.frames[0] <= lock.frame <= ask.frames[1]:
-                _put_locked(lock, ask.folder, frame_path(output, lock.frame))
+                _put_locked(lock, frame_path(output, lock.frame))
                 emit(FrameDone(lock.frame, (), locked=True))
 
 
@@ -217,6 +218,8 @@ def _tell(event: Mapping[str, Any], link: Any, output: str, emit: Emit) -> None:
         stage = progress.get("stage", "working")
         text = f"{stage}: {progress.get('done', 0)} of {progress.get('total', 0)} frames"
         emit(Going(float(progress.get("fraction", 0.0)), text))
+    elif int(event.get("queue", {}).get("position", 0)):
+        emit(Going(0.0, f"waiting, place {event['queue']['position']} in the queue"))
     elif "warning" in event:
         emit(Going(-1.0, event["warning"].get("message", "")))
 
@@ -250,9 +253,9 @@ def made_with(provenance: Mapping[str, Any]) -> str:
     return f"AIRoto {provenance.get('airoto_version', '?')}: {', '.join(engines)}"
 
 
-def _put_locked(lock: Lock, folder: str, target: str) -> None:
-    """Put an approved frame's file in place of a tracked one, whole or not at all."""
-    source = os.path.join(folder, lock.path)
+def _put_locked(lock: Lock, target: str) -> None:
+    """Put an approved frame's file in its place, whole or not at all."""
+    source = lock.path
     temporary = f"{target}.{time.monotonic_ns()}.tmp"
     try:
         shutil.copyfile(source, temporary)

@@ -59,7 +59,13 @@ def result_key(recipe: Mapping[str, Any], plate_identity: str, locks: Iterable[L
         inner.pop(place[-1], None)
     for one in counted.get("objects", ()):
         one.pop("colour", None)
-    return digest([counted, plate_identity, [asdict(lock) for lock in locks]])[:16]
+    return digest(
+        [
+            counted,
+            plate_identity,
+            [[lock.frame, lock.sha256 or lock.path, lock.objects] for lock in locks],
+        ]
+    )[:16]
 
 
 @dataclass(frozen=True)

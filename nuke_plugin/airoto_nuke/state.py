@@ -85,11 +85,18 @@ class RotoObject:
 
 @dataclass(frozen=True)
 class Lock:
-    """An approved frame: the file that was kept, and the objects it holds."""
+    """An approved frame.
+
+    Attributes:
+        path: of the file that was kept, as a script has it (`NodePlace.shown`).
+        objects: names of those it holds.
+        sha256: of the file, hex digits.
+    """
 
     frame: int
     path: str
     objects: tuple[str, ...]
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -137,7 +144,12 @@ def dump(state: State) -> str:
         "current": state.current,
         "objects": [_object_out(one) for one in state.objects],
         "locks": [
-            {"frame": one.frame, "path": one.path, "objects": list(one.objects)}
+            {
+                "frame": one.frame,
+                "path": one.path,
+                "objects": list(one.objects),
+                "sha256": one.sha256,
+            }
             for one in state.locks
         ],
         "rest": json.loads(state.rest),
@@ -173,7 +185,12 @@ def load(text: str) -> State:
             objects=tuple(_object_in(one) for one in data.get("objects", ())),
             current=int(data.get("current", 0)),
             locks=tuple(
-                Lock(int(one["frame"]), str(one["path"]), tuple(one.get("objects", ())))
+                Lock(
+                    int(one["frame"]),
+                    str(one["path"]),
+                    tuple(one.get("objects", ())),
+                    str(one.get("sha256", "")),
+                )
                 for one in data.get("locks", ())
             ),
             rest=json.dumps(data.get("rest", {}), sort_keys=True),

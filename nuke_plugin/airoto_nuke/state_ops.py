@@ -160,11 +160,11 @@ def copy_prompt(state: State, source: int, target: int) -> State:
     return _with_prompt(state, state.current, target, lambda p: replace(prompt, frame=target))
 
 
-def lock_frame(state: State, frame: int, path: str) -> State:
+def lock_frame(state: State, frame: int, path: str, sha256: str = "") -> State:
     """Keep that file as the frame's matte, whatever is tracked later."""
     names = tuple(one.name for one in state.objects)
     others = tuple(one for one in state.locks if one.frame != frame)
-    locks = sorted((*others, Lock(frame, path, names)), key=lambda one: one.frame)
+    locks = sorted((*others, Lock(frame, path, names, sha256)), key=lambda one: one.frame)
     return replace(state, locks=tuple(locks))
 
 

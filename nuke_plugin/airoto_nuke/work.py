@@ -68,7 +68,7 @@ def track(node: Node, first: int, last: int) -> None:
             f"{', '.join(empty)} has no prompt on any frame", hint="add one, or delete the object"
         )
     _check_range(node, state)
-    _check_locks(state)
+    _check_locks(node, state)
     everything = range(nodes.settings_of(node).first, nodes.settings_of(node).last + 1)
     _deliver(node, _ask(node, state, (first, last), rendered=everything), state)
 
@@ -172,11 +172,11 @@ def _ask(node: Node, state: State, frames: tuple[int, int], *, rendered: Any) ->
 def asked(node: Node, recipe: Any, key: str, frames: tuple[int, int], state: State) -> remote.Ask:
     """A recipe with the node's folder and its way to the server."""
     return remote.Ask(
-        recipe=recipe,
+        recipe=nodes.with_locks(node, state, recipe),
         key=key,
         folder=nodes.folder_of(node),
         frames=frames,
-        locks=state.locks,
+        locks=nodes.locks_of(node, state),
         target=str(nodes.value(node, "server")).strip(),
         link=str(nodes.value(node, "link", "bridge")),
     )
@@ -285,7 +285,12 @@ def _check_range(node: Node, state: State) -> None:
         )
 
 
-def _check_locks(state: State) -> None:
+def _check_locks(node: Node, state: State) -> None:
+    if state.locks and nodes.scale_of(node) != 1:
+        raise BadRequestError(
+            f"frame {state.locks[0].frame} was approved at full size",
+            hint="work at full size, on the Output tab, or unlock it",
+        )
     names = tuple(one.name for one in state.objects)
     for lock in state.locks:
         if lock.objects != names:

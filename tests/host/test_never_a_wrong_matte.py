@@ -249,3 +249,55 @@ def test_baked_reads_need_nothing_of_ours(studio):
     studio.click(node, 10, 10)
     studio.press(node, "bake")
     assert "stale or missing" in studio.app.said[-1]
+
+
+def test_an_approved_frame_is_found_after_the_script_got_another_name(studio):
+    node = studio.tracked()
+    approved = studio.alpha(node, FIRST)
+    studio.press(node, "lock_frame")
+    studio.save("shot_v2")
+    studio.click(node, 150, 20)
+    studio.press(node, "track")
+    assert node["status"].value().startswith("current"), studio.app.said
+    assert np.array_equal(studio.alpha(node, FIRST), approved)
+
+
+def test_a_copy_keeps_the_approved_frames(studio):
+    node = studio.tracked()
+    approved = studio.alpha(node, FIRST)
+    studio.press(node, "lock_frame")
+    for one in nuke.allNodes():
+        one.setSelected(one is node)
+    nuke.nodeCopy(str(studio.folder / "copy.nk"))
+    copied = nuke.nodePaste(str(studio.folder / "copy.nk"))
+    copied.setInput(0, studio.plate)
+    studio.click(copied, 150, 20)
+    studio.press(copied, "track")
+    assert copied["status"].value().startswith("current"), studio.app.said
+    assert np.array_equal(studio.alpha(copied, FIRST), approved)
+
+
+def test_an_approved_matte_that_is_gone_is_an_error_and_never_tracked_over(studio):
+    node = studio.tracked()
+    studio.press(node, "lock_frame")
+    for one in Path(nodes.folder_of(node)).rglob("locked/*/*.exr"):
+        one.unlink()
+    studio.click(node, 150, 20)
+    studio.press(node, "track")
+    assert node["progress"].value().startswith("failed")
+    assert not node["status"].value().startswith("current")
+
+
+def test_a_proxys_matte_cannot_be_approved_nor_mixed_with_approved_frames(studio):
+    node = studio.node()
+    node["size"].setValue("proxy")
+    studio.click(node, *HERO)
+    studio.press(node, "track")
+    studio.press(node, "lock_frame")
+    assert "made at proxy size" in studio.app.said[-1]
+    node["size"].setValue("full")
+    studio.press(node, "track")
+    studio.press(node, "lock_frame")
+    node["size"].setValue("proxy")
+    studio.press(node, "track")
+    assert "approved at full size" in studio.app.said[-1]
