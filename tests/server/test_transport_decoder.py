@@ -30,6 +30,7 @@ from airoto.errors import (
 )
 from airoto_server.ops import imagefile
 from airoto_server.ops.geometry import Window
+from airoto_server.ops.matte_file import Matte, ObjectMatte, write_matte
 from airoto_server.transport.decoder import Decoder
 
 
@@ -332,3 +333,29 @@ def test_a_child_starts_without_heavy_packages() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True
     )
     assert found.stdout.strip() == "[]"
+
+
+# ---- mattes of ours ------------------------------------------------------------------
+
+
+def test_the_alpha_of_an_object_is_read_by_the_child(tmp_path: Path) -> None:
+    window, path = Window.sized(32, 18), tmp_path / "m.exr"
+    random = np.random.default_rng(4)
+    alphas = {name: random.random((18, 32), np.float32) for name in ("hero", "bag")}
+    objects = tuple(ObjectMatte(name, alpha) for name, alpha in alphas.items())
+    write_matte(path, Matte(np.ones((18, 32), np.float32), objects, window, (32, 18), 1.0))
+    with Decoder(tmp_path / "decoder", children=1) as decoder:
+        for name, alpha in alphas.items():
+            np.testing.assert_allclose(decoder.read_matte_alpha(path, name).mask, alpha, atol=1e-3)
+        assert not decoder.read_matte_alpha(path, "nobody").mask.any()
+        with pytest.raises(FrameUnreadableError, match="no matte of AIRoto"):
+            decoder.read_matte_alpha(write(tmp_path / "a.exr", pixels(1)), "hero")
+
+
+def test_the_alpha_of_a_file_without_objects_is_the_union(tmp_path: Path) -> None:
+    window, path = Window.sized(32, 18), tmp_path / "m.png"
+    union = np.random.default_rng(4).random((18, 32), np.float32)
+    write_matte(path, Matte(union, (), window, (32, 18), 1.0))
+    with Decoder(tmp_path / "decoder", children=1) as decoder:
+        found = decoder.read_matte_alpha(path, "hero").mask
+    np.testing.assert_allclose(found, union, atol=1e-4)

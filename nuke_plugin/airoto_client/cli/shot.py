@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from airoto.errors import AIRotoError, InternalError, OutputExistsError
+from airoto.errors import AIRotoError, InternalError, OutputExistsError, PlateError
 from airoto.sequence import Pattern
 from airoto.wire.messages import FrameRange, Overwrite, Recipe
 from airoto.wire.recipe import recipe_hash, to_dict
@@ -45,6 +45,8 @@ class ShotRender:
     _count: Counter[str] = field(default_factory=Counter)
     _kept: frozenset[int] = frozenset()
     _total: int = 0
+    _hash: str = ""
+    _in_place: bool = False
     _code: ExitCode = ExitCode.DONE
 
     def run(self) -> ExitCode:
@@ -57,6 +59,7 @@ class ShotRender:
         self.recipe = share_files(self.server, self.recipe)
         output = Path(self.recipe.output.path)
         seen = sees_folder(self.server.link, output.parent)
+        self._in_place = seen.visible
         if seen.visible:
             request = self._request("DELIVERY_WRITE")
         else:
@@ -153,6 +156,7 @@ class ShotRender:
     def _take_plan(self, found: Message) -> None:
         """Tell the plan, in which frames that we keep ourselves are not to be made."""
         event = events.plan(found)
+        self._hash = event["recipe_hash"]
         if self._kept:
             span = self._span()
             self._total = len(span)
@@ -217,7 +221,7 @@ class ShotRender:
         return Pattern.parse(self.recipe.output.path).path(frame, self.recipe.plate.view)
 
     def _progress_in_words(self) -> str:
-        finished = self._count["done"] + self._count["kept"]
+        finished = max(self._count["done"] + self._count["kept"], self._on_disk())
         if not finished:
             return "no frame is finished yet"
         of_all = f" of {self._total}" if self._total else ""
@@ -225,6 +229,17 @@ class ShotRender:
         if self.recipe.output.overwrite in (0, Overwrite.OVERWRITE_RESUME):
             again = "; running the same command again keeps them and makes the rest"
         return f"{finished}{of_all} frames are finished{again}"
+
+    def _on_disk(self) -> int:
+        """Frames that the server finished in place; it may not have told of the last ones."""
+        overwritten = self.recipe.output.overwrite == Overwrite.OVERWRITE_REPLACE
+        if not self._in_place or not self._hash or overwritten:
+            return 0
+        count = 0
+        for path in filter(Path.exists, map(self._path, self._span())):
+            with contextlib.suppress(PlateError):  # it cannot be read: not finished
+                count += (provenance_of(path) or {}).get("recipe_hash") == self._hash
+        return count
 
     def _with_progress(self, exc: AIRotoError) -> AIRotoError:
         """The same error, its hint saying what is finished (once there was a plan)."""

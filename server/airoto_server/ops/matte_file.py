@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from airoto.errors import OutputError
 from airoto_server.ops.geometry import Window, place
-from airoto_server.ops.imagefile import HALF_MAX
+from airoto_server.ops.imagefile import HALF_MAX, MaskImage
 from airoto_server.ops.imagefile_oiio import oiio, opened, unreadable
 from airoto_server.ops.matte_file_atomic import WriteFailedError, replacing
 
@@ -150,6 +150,18 @@ def read_provenance(path: Path) -> dict[str, Any] | None:
         as `inspect`.
     """
     return inspect(path).provenance
+
+
+def read_alpha(path: Path, name: str) -> MaskImage:
+    """The alpha of one object in a matte of ours; the union where it has no objects.
+
+    Raises:
+        FrameMissingError, FrameUnreadableError: as `read_matte`.
+    """
+    matte = read_matte(path)
+    alphas = {one.name: one.alpha for one in matte.objects} or {name: matte.union}
+    alpha = alphas.get(name, np.zeros_like(matte.union))
+    return MaskImage(alpha, matte.window, matte.display)
 
 
 def read_matte(path: Path) -> Matte:

@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from airoto_server.engines.roles import Mask, Picture, Tracked
 from airoto_server.ops.imagefile import Frame
-from airoto_server.ops.matte_file import read_matte
 from airoto_server.ops.preview import (
     Cell,
     Matte,
@@ -25,6 +24,7 @@ from airoto_server.ops.preview_movie import OverlayMovie
 from airoto_server.sessions.events import PreviewMade
 from airoto_server.sessions.matting import ObjectAlpha
 from airoto_server.sessions.shot import Shot
+from airoto_server.transport.decoder import Decoder
 from airoto_server.transport.spool import Spool
 
 # Long side of what is kept of each frame.
@@ -36,11 +36,13 @@ class PreviewMaker:
 
     Args:
         shot: its frames are read again for frames that were finished before.
+        decoder: reads their mattes.
         folder: where small frames wait.
     """
 
-    def __init__(self, shot: Shot, folder: Path) -> None:
+    def __init__(self, shot: Shot, folder: Path, decoder: Decoder) -> None:
         folder.mkdir()
+        self._decoder = decoder
         self._shot = shot
         self._folder = folder
         self._frames: dict[int, float | None] = {}
@@ -64,15 +66,11 @@ class PreviewMaker:
 
     def add_kept(self, frame: int, path: Path) -> None:
         """Keep a frame from its finished file."""
-        matte = read_matte(path)
-        alphas = {one.name: one.alpha for one in matte.objects} or {"": matte.union}
-        found = [one["confidence"] for one in matte.provenance.get("objects", {}).values()]
-        self._keep(
-            frame,
-            self._shot.frames.plate(frame),
-            [alphas.get(one.name, np.zeros_like(matte.union)) for one in self._shot.recipe.objects],
-            min(found, default=None),
-        )
+        made = self._decoder.read_matte_info(path).provenance or {}
+        found = [one["confidence"] for one in made.get("objects", {}).values()]
+        objects = self._shot.recipe.objects
+        alphas = [self._decoder.read_matte_alpha(path, one.name).mask for one in objects]
+        self._keep(frame, self._shot.frames.plate(frame), alphas, min(found, default=None))
 
     def finish(self, spool: Spool) -> Iterator[PreviewMade]:
         """Draw both files and put them into the spool."""

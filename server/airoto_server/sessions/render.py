@@ -119,7 +119,9 @@ class _Job:
         self._span = frame_span(shot.recipe, request.frames if request.HasField("frames") else None)
         self._hash = recipe_hash(request.recipe)
         self._delivery = Delivery(workshop, shot, self._hash, request.delivery, folder)
-        self._preview = PreviewMaker(shot, folder / "preview") if request.preview else None
+        self._preview = (
+            PreviewMaker(shot, folder / "preview", workshop.decoder) if request.preview else None
+        )
         self._tally = Tally(0)
         self._see_through = SeeThrough(workshop, shot, self._turn)
         # Fallbacks of engines, told after the turn in which they happened.

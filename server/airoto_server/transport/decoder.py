@@ -126,6 +126,10 @@ class Decoder:
         """Whether a file is a matte of ours, and how made. For errors, see `read_frame`."""
         return self._ask(MatteInfo, "matte_info", path, label)
 
+    def read_matte_alpha(self, path: Path, name: str, *, label: str = "") -> MaskImage:
+        """The alpha of an object in a matte of ours; see `ops.matte_file.read_alpha`."""
+        return self._ask(MaskImage, "matte_alpha", path, label, layer=name)
+
     def close(self) -> None:
         """End all processes; those at work end with their file."""
         with self._changed:

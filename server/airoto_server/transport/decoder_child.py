@@ -75,6 +75,8 @@ class Child:
             return imagefile.read_mask(path, label=label, max_pixels=self._max_pixels)
         if request.op == "matte_info":
             return matte_file.inspect(path, label=label)
+        if request.op == "matte_alpha":
+            return matte_file.read_alpha(path, request.layer)
         movie = self._open_movie(path, label)
         return movie.info if request.op == "probe_movie" else movie.read(request.index)
 

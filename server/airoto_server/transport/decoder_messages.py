@@ -37,7 +37,8 @@ class Request:
     """One task for the child.
 
     Attributes:
-        op: `probe`, `frame`, `mask`, `probe_movie`, `movie_frame` or `matte_info`.
+        op: `probe`, `frame`, `mask`, `probe_movie`, `movie_frame`, `matte_info` or
+            `matte_alpha` (`layer` is the object).
         path: absolute.
         label: how messages name the file.
         index: picture of a movie, from 0.
