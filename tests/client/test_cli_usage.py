@@ -138,6 +138,7 @@ def test_roto_builds_the_recipe_that_was_asked_for(cli, toy, plate: Path) -> Non
         *("--segment", "null", "--engine-track", "null", "--matte", "none"),
         *("--memory", "shot", "--direction", "forward", "--seed", "7"),
         *("--trimap", "fixed", "--trimap-narrow", "3", "--grow", "-1.5", "--feather", "0.5"),
+        *("--stability", "0"),
         *("--layers", "trimap,confidence", "--compression", "dwaa", "--threads", "2"),
         *("--save-recipe", "saved.json"),
     )
@@ -170,6 +171,7 @@ def test_roto_builds_the_recipe_that_was_asked_for(cli, toy, plate: Path) -> Non
     }
     assert saved["matte"]["trimap"] == {"mode": "TRIMAP_MODE_FIXED", "narrow": 3.0}
     assert (saved["matte"]["grow"], saved["matte"]["feather"]) == (-1.5, 0.5)
+    assert saved["matte"]["stability"] == 0
     assert saved["processing"] == {"seed": 7}
     assert saved["output"] == {
         "path": f"{cli.folder}/m/h.%04d.exr",

@@ -280,6 +280,8 @@ CASES: list[tuple[Callable[[Recipe], None], str, str, str]] = [
     (put("matte.feather", -1), "matte.feather", "-1", "0 to 256"),
     (put("matte.remove_holes", -1), "matte.remove_holes", "-1", "0 to 100000000"),
     (put("matte.remove_dots", 1e9), "matte.remove_dots", "1000000000", "0 to 100000000"),
+    (put("matte.stability", 1.5), "matte.stability", "1.5", "0 to 1"),
+    (put("matte.stability", -0.1), "matte.stability", "-0.1", "0 to 1"),
     (put("matte.trimap.narrow", 513), "matte.trimap.narrow", "513", "0 to 512"),
     (put("matte.trimap.wide", -1), "matte.trimap.wide", "-1", "0 to 512"),
     (put("processing.working_size", 63), "processing.working_size", "63", "64 to 8192"),

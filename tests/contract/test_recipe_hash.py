@@ -38,7 +38,7 @@ def put(path: str, value: Any) -> Change:
 
 def test_the_hash_has_its_form_and_stays_what_it_is(recipe: Recipe) -> None:
     assert recipe_hash(recipe) == (
-        "sha256:216470c804564501aaf0015d468519f110e4de0c43db881802a2abb2d59a2503"
+        "sha256:e23622d1a40ce6ae0cc15a4826b49a91b46b585a98f138285f6fe0b9a1928e8b"
     )
 
 
@@ -221,3 +221,12 @@ def test_the_canonical_form_is_sorted_json_without_spaces() -> None:
     assert "name" not in data
     assert "colour" not in data["objects"][0]
     assert "overwrite" not in data["output"]
+
+
+def test_stability_is_on_where_nothing_is_said_and_zero_is_something_said() -> None:
+    silent, full, none = (
+        from_json(f'{{"version": 1, "matte": {{{text}}}}}')
+        for text in ("", '"stability": 1', '"stability": 0')
+    )
+    assert with_defaults(silent).matte.stability == 1
+    assert recipe_hash(silent) == recipe_hash(full) != recipe_hash(none)

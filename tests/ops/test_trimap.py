@@ -11,7 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airoto_server.ops.geometry import Format
-from airoto_server.ops.trimap import default_widths, trimap_adaptive, trimap_fixed
+from airoto_server.ops.trimap import (
+    around_edges,
+    default_widths,
+    edge_pixels,
+    near_edge,
+    trimap_adaptive,
+    trimap_fixed,
+    with_cores,
+)
 
 
 def guide_trimap(mask: np.ndarray, erosion: int, dilation: int) -> np.ndarray:
@@ -183,3 +191,52 @@ def test_real_hair_is_caught_better_than_by_a_fixed_band_of_the_same_area(
             missed[name] += (mixed & (trimap != 0.5)).sum() / mixed.sum()
     assert missed["adaptive"] < missed["fixed"]
     assert missed["adaptive"] / 14 < 0.1
+
+
+def bar(half: int) -> np.ndarray:
+    """An upright bar, 2 * half pixels wide."""
+    mask = np.zeros((90, 120), np.float32)
+    mask[:, 60 - half : 60 + half] = 1
+    return mask
+
+
+def test_near_an_edge_is_within_the_reach_on_both_sides() -> None:
+    near = near_edge(bar(20), 3)
+    assert (np.flatnonzero(near[45]) == [37, 38, 39, 40, 41, 42, 77, 78, 79, 80, 81, 82]).all()
+    assert not near_edge(np.zeros((8, 8), np.float32), 3).any()
+
+
+def test_a_band_is_widened_by_what_each_edge_pixel_asks_for_and_no_more_than_wide() -> None:
+    mask = bar(30)
+    edge = edge_pixels(mask)
+    before = trimap_fixed(mask, 2, 2)
+    columns = np.nonzero(edge)[1]
+    reach = np.where(columns < 60, 8.0, 50.0).astype(np.float32)
+    after = around_edges(before, edge, reach, 2, 12)
+    row = np.flatnonzero(after[45] == 0.5)
+    assert row.min() == 30 - 8
+    assert (row < 60).sum() == 16
+    assert row.max() == 90 + 11
+    none = around_edges(before, edge, np.zeros(edge.sum(), np.float32), 2, 12)
+    assert (none == before).all()
+    assert (around_edges(before, edge, reach, 12, 12) == before).all()
+
+
+@pytest.mark.parametrize("half", [4, 8, 40])
+def test_thin_parts_keep_a_core_and_thick_ones_the_whole_band(half: int) -> None:
+    mask = bar(half)
+    before = trimap_fixed(mask, 1, 1)
+    edge = edge_pixels(mask)
+    wide = around_edges(before, edge, np.full(edge.sum(), 12, np.float32), 1, 12)
+    cored = with_cores(wide, before, mask, 12)
+    if half == 40:
+        assert (cored == wide).all()
+    else:
+        assert not (wide[45] == 1).any()
+        core = np.flatnonzero(cored[45] == 1)
+        assert abs(core.mean() - 59.5) < 0.1
+        assert len(core) == {4: 4, 8: 6}[half]
+        assert (cored[wide == 0] == 0).all()
+    # The same of a gap between two bars.
+    gap = with_cores(1 - wide, 1 - before, 1 - mask, 12)
+    assert (gap == 1 - cored).all()

@@ -129,6 +129,12 @@ def add_matte_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--feather", type=float, default=0.0, metavar="PIXELS", help="sigma")
     group.add_argument("--remove-holes", type=float, default=0.0, metavar="AREA")
     group.add_argument("--remove-dots", type=float, default=0.0, metavar="AREA")
+    group.add_argument(
+        "--stability",
+        type=float,
+        metavar="STRENGTH",
+        help="how steady edges are held over time, 0 to 1 (default: 1)",
+    )
 
 
 def run(options: argparse.Namespace, reporter: Reporter, stopper: Stopper) -> ExitCode:
@@ -209,6 +215,8 @@ def set_matte_options(recipe: Recipe, options: argparse.Namespace) -> None:
     matte.feather = options.feather
     matte.remove_holes = options.remove_holes
     matte.remove_dots = options.remove_dots
+    if options.stability is not None:
+        matte.stability = options.stability
 
 
 def fill_plate(recipe: Recipe, found: Message, wanted: FrameRange | None) -> None:

@@ -294,7 +294,7 @@ class Track(_message.Message):
     def __init__(self, engine: _Optional[str] = ..., memory_mode: _Optional[_Union[MemoryMode, str]] = ..., direction: _Optional[_Union[Direction, str]] = ...) -> None: ...
 
 class Matte(_message.Message):
-    __slots__ = ("engine", "trimap", "grow", "feather", "remove_holes", "remove_dots", "transparent")
+    __slots__ = ("engine", "trimap", "grow", "feather", "remove_holes", "remove_dots", "transparent", "stability")
     ENGINE_FIELD_NUMBER: _ClassVar[int]
     TRIMAP_FIELD_NUMBER: _ClassVar[int]
     GROW_FIELD_NUMBER: _ClassVar[int]
@@ -302,6 +302,7 @@ class Matte(_message.Message):
     REMOVE_HOLES_FIELD_NUMBER: _ClassVar[int]
     REMOVE_DOTS_FIELD_NUMBER: _ClassVar[int]
     TRANSPARENT_FIELD_NUMBER: _ClassVar[int]
+    STABILITY_FIELD_NUMBER: _ClassVar[int]
     engine: str
     trimap: Trimap
     grow: float
@@ -309,7 +310,8 @@ class Matte(_message.Message):
     remove_holes: float
     remove_dots: float
     transparent: str
-    def __init__(self, engine: _Optional[str] = ..., trimap: _Optional[_Union[Trimap, _Mapping]] = ..., grow: _Optional[float] = ..., feather: _Optional[float] = ..., remove_holes: _Optional[float] = ..., remove_dots: _Optional[float] = ..., transparent: _Optional[str] = ...) -> None: ...
+    stability: float
+    def __init__(self, engine: _Optional[str] = ..., trimap: _Optional[_Union[Trimap, _Mapping]] = ..., grow: _Optional[float] = ..., feather: _Optional[float] = ..., remove_holes: _Optional[float] = ..., remove_dots: _Optional[float] = ..., transparent: _Optional[str] = ..., stability: _Optional[float] = ...) -> None: ...
 
 class Trimap(_message.Message):
     __slots__ = ("mode", "narrow", "wide")

@@ -87,6 +87,8 @@ def with_defaults(recipe: Recipe) -> Recipe:
     track.memory_mode = track.memory_mode or MemoryMode.MEMORY_MODE_SEGMENT
     track.direction = track.direction or Direction.DIRECTION_BOTH
     matte.engine = matte.engine or "auto"
+    if not matte.HasField("stability"):
+        matte.stability = 1.0
     matte.trimap.mode = matte.trimap.mode or TrimapMode.TRIMAP_MODE_ADAPTIVE
     made.processing.SetInParent()
     output.compression = output.compression or Compression.COMPRESSION_ZIPS

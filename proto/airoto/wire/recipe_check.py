@@ -200,6 +200,7 @@ def _check_matte(findings: Findings, matte: Matte) -> None:
     findings.between("matte.feather", matte.feather, 0, 256)
     findings.between("matte.remove_holes", matte.remove_holes, 0, 1e8)
     findings.between("matte.remove_dots", matte.remove_dots, 0, 1e8)
+    findings.between("matte.stability", matte.stability, 0, 1)
     narrow, wide = matte.trimap.narrow, matte.trimap.wide
     findings.between("matte.trimap.narrow", narrow, 0, 512)
     findings.between("matte.trimap.wide", wide, 0, 512)

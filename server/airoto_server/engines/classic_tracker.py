@@ -17,13 +17,14 @@ import numpy.typing as npt
 from airoto_server.engines.classic import grabcut
 from airoto_server.engines.classic.checks import check_picture, check_plane
 from airoto_server.engines.classic.colour_model import Bins, ColourModel, lab_bins
-from airoto_server.engines.classic.flow import Motion, grey_of, measure_motion, warp
+from airoto_server.engines.classic.flow import Motion, measure_motion, warp
 from airoto_server.engines.classic.redetection import find_again, window_score
 from airoto_server.engines.classic.resizing import enlarge_mask, shrink, small_shape
 from airoto_server.engines.classic.shapes import keep_connected, share_pixels, signed_distance
 from airoto_server.engines.registry import EngineSpec, LoadOptions, Role
 from airoto_server.engines.roles import EngineFacts, Mask, Picture, Tracked
 from airoto_server.engines.track_inputs import TrackInputs
+from airoto_server.ops.flow import grey_of
 from airoto_server.ops.parallel import limit_libraries, ordered_map
 from airoto_server.ops.seeds import seed_for
 

@@ -31,6 +31,8 @@ _SURE_FOREGROUND = 0.9
 # Roughness, in lengths of a straight edge, at which the band begins to widen and is widest.
 _SMOOTH = 0.05
 _ROUGH = 0.4
+# Depth, as a share of the deepest around, from which a widened band leaves a pixel known.
+_CORE = np.float32(0.7)
 
 
 def default_widths(plate_format: Format) -> tuple[float, float]:
@@ -117,6 +119,81 @@ def trimap_adaptive(mask: Mask, narrow: float, wide: float) -> Mask:
             trimap[target][within] = UNKNOWN
     trimap[unsure] = UNKNOWN
     return trimap
+
+
+def edge_pixels(mask: Mask) -> npt.NDArray[np.bool_]:
+    """The pixels (H, W) bool to either side of a mask's edge."""
+    inside = mask >= 0.5
+    return _rim(inside) | _rim(~inside)
+
+
+def near_edge(mask: Mask, reach: float) -> npt.NDArray[np.bool_]:
+    """The pixels (H, W) bool within `reach` pixels of a mask's edge."""
+    near = np.zeros(mask.shape, np.bool_)
+    edge = edge_pixels(mask)
+    if edge.any():
+        frame = Window.sized(mask.shape[1], mask.shape[0])
+        area = _around(edge, frame, math.ceil(reach) + 1).slices(frame)
+        near[area] = _distance(edge[area]) + 0.5 <= reach
+    return near
+
+
+def around_edges(
+    trimap: Mask,
+    edge: npt.NDArray[np.bool_],
+    reach: npt.NDArray[np.float32],
+    narrow: float,
+    wide: float,
+) -> Mask:
+    """A trimap that is unknown, too, around some edge pixels.
+
+    Args:
+        edge: (H, W) bool, as `edge_pixels` gives it.
+        reach: (N,) float32, half-widths wanted around each of them, in row order; rounded to
+            one of six steps from `narrow` to `wide`, and at most `wide`.
+    """
+    made = trimap.copy()
+    if not edge.any() or wide <= narrow:
+        return made
+    frame = Window.sized(trimap.shape[1], trimap.shape[0])
+    levels = np.zeros(trimap.shape, np.int64)
+    share = (np.minimum(reach, wide) - narrow) / (wide - narrow)
+    levels[edge] = np.rint(share * (_STEPS - 1)).astype(np.int64)
+    for level, width in enumerate(np.linspace(narrow, wide, _STEPS)):
+        start = levels >= max(level, 1)
+        if not start.any():
+            break
+        area = _around(start, frame, math.ceil(width) + 1).slices(frame)
+        made[area][_distance(start[area]) + 0.5 <= width] = UNKNOWN
+    return made
+
+
+def with_cores(trimap: Mask, before: Mask, mask: Mask, wide: float) -> Mask:
+    """A widened trimap that still knows the middle of thin parts.
+
+    A limb or a gap that is unknown all through gives the matter nothing to go by, and comes out
+    half transparent. What was known before stays so where it lies deeper, from the mask's edge,
+    than 0.7 of the deepest place within `wide` pixels (in x and y).
+
+    Args:
+        trimap: the widened one.
+        before: the one it was made from.
+    """
+    made = trimap.copy()
+    lost = made != before
+    if not lost.any():
+        return made
+    frame = Window.sized(mask.shape[1], mask.shape[0])
+    around = _around(lost, frame, 3 * math.ceil(wide) + 2).slices(frame)
+    inside = mask[around] >= 0.5
+    square = np.ones((2 * round(wide) + 1,) * 2, np.uint8)
+    for side, value in ((inside, 1.0), (~inside, 0.0)):
+        if side.all() or not side.any():
+            continue
+        depth = np.where(side, _depth(side), np.float32(0))
+        core = depth > _CORE * cv2.dilate(depth, square)
+        made[around][core & side & lost[around] & (before[around] == value)] = value
+    return made
 
 
 def _roughness(mask: Mask, wide: float) -> Mask:

@@ -19,7 +19,14 @@ from airoto_server.ops.foreground import estimate_foreground
 from airoto_server.ops.geometry import Format, Window, Working, place, scale_window
 from airoto_server.ops.imagefile import Frame
 from airoto_server.ops.resample import mask_to_plate
-from airoto_server.ops.trimap import default_widths, trimap_adaptive, trimap_fixed
+from airoto_server.ops.trimap import (
+    around_edges,
+    default_widths,
+    near_edge,
+    trimap_adaptive,
+    trimap_fixed,
+    with_cores,
+)
 
 # Linear light above this tells a matter nothing more, and would drown the rest.
 _BRIGHTEST = np.float32(8.0)
@@ -34,6 +41,7 @@ class EdgeRules:
         narrow, wide: half-widths of the unknown band.
         grow, feather: of the finished edge.
         holes, dots: areas below which they are removed.
+        stability: how steady edges are held over time, 0 to 1.
     """
 
     adaptive: bool
@@ -43,10 +51,11 @@ class EdgeRules:
     feather: float
     holes: float
     dots: float
+    stability: float
 
     @classmethod
     def of(cls, options: MatteOptions, plate_format: Format, scale: float) -> EdgeRules:
-        """From a recipe, widths that it leaves open by the plate's size."""
+        """From a recipe with its defaults written out; widths left open go by the plate's size."""
         narrow, wide = default_widths(plate_format)
         narrow = options.trimap.narrow or narrow
         return cls(
@@ -57,6 +66,7 @@ class EdgeRules:
             feather=options.feather * scale,
             holes=options.remove_holes * scale * scale,
             dots=options.remove_dots * scale * scale,
+            stability=options.stability,
         )
 
     def trimap(self, mask: Mask) -> Trimap:
@@ -64,6 +74,21 @@ class EdgeRules:
         if self.adaptive:
             return trimap_adaptive(mask, self.narrow, self.wide)
         return trimap_fixed(mask, self.narrow, self.narrow)
+
+    def disputed(self, mask: Mask) -> npt.NDArray[np.bool_]:
+        """Where neighbouring frames may widen the band."""
+        return near_edge(mask, self.narrow + self.stability * (self.wide - self.narrow))
+
+    def widened(
+        self, trimap: Trimap, edge: npt.NDArray[np.bool_], reach: npt.NDArray[np.float32]
+    ) -> Trimap:
+        """With a wider band around moving edge pixels; see `ops.trimap.around_edges`."""
+        share = np.float32(self.stability)
+        return around_edges(trimap, edge, share * reach, self.narrow, self.wide)
+
+    def with_cores(self, trimap: Trimap, before: Trimap, mask: Mask) -> Trimap:
+        """A widened trimap that still knows the middle of thin parts."""
+        return with_cores(trimap, before, mask, self.wide)
 
     def cleaned(self, mask: Mask) -> Mask:
         """Without small holes and specks."""
@@ -114,12 +139,20 @@ class FrameMatting:
         self._check = check
         self._see_through = see_through
 
+    @property
+    def plate(self) -> Frame:
+        """The frame's own pixels."""
+        return self._frame
+
     def alpha(
         self, mask: Mask, matter: Matter | None, *, seed: int, pause: Pause | None = None
     ) -> ObjectAlpha:
         """From a mask of the working picture; `pause` as in `matte_in_windows`."""
-        large = mask_to_plate(mask, self._working, self._window, self._scale)
-        return self.from_plate_mask(large, matter, seed=seed, pause=pause)
+        return self.from_plate_mask(self.on_plate(mask), matter, seed=seed, pause=pause)
+
+    def on_plate(self, mask: Mask) -> Mask:
+        """A mask of the working picture over the output window."""
+        return mask_to_plate(mask, self._working, self._window, self._scale)
 
     def from_plate_mask(
         self, mask: Mask, matter: Matter | None, *, seed: int, pause: Pause | None = None
@@ -128,18 +161,27 @@ class FrameMatting:
         mask = self._rules.cleaned(mask)
         if matter is None:
             return ObjectAlpha(self._rules.finished(mask), None)
-        trimap = widened(self._rules.trimap(mask), self._see_through)
-        return self.from_trimap(trimap, matter, seed=seed, pause=pause)
+        return self.from_trimap(self.trimap(mask), matter, seed=seed, pause=pause)
+
+    def trimap(self, mask: Mask) -> Trimap:
+        """The band around a cleaned mask, and what can be seen through."""
+        return widened(self._rules.trimap(mask), self._see_through)
 
     def from_trimap(
         self, trimap: Trimap, matter: Matter, *, seed: int, pause: Pause | None = None
     ) -> ObjectAlpha:
         """From a trimap over the output window."""
+        alpha = self.solved(trimap, matter, seed=seed, pause=pause)
+        return ObjectAlpha(self._rules.finished(alpha), trimap)
+
+    def solved(
+        self, trimap: Trimap, matter: Matter, *, seed: int, pause: Pause | None = None
+    ) -> Mask:
+        """The matter's own alpha of a trimap over the output window."""
         picture_of = self._light_of if matter.facts.linear_light else self._picture_of
-        alpha = matte_in_windows(
+        return matte_in_windows(
             matter, picture_of, trimap, seed=seed, threads=self._threads, pause=pause
         )
-        return ObjectAlpha(self._rules.finished(alpha), trimap)
 
     def subject(self, matter: Matter, *, seed: int) -> MatteResult:
         """What a matter finds by itself over the output window, its edge not finished yet."""

@@ -37,7 +37,8 @@ from airoto_server.sessions.events import (
 )
 from airoto_server.sessions.keyframes import Prompting, chosen, painted_trimap
 from airoto_server.sessions.masks import MaskStore
-from airoto_server.sessions.matting import FrameMatting, ObjectAlpha
+from airoto_server.sessions.mattes import FrameMattes, MatteStage
+from airoto_server.sessions.matting import FrameMatting
 from airoto_server.sessions.paths import refuse_relative_paths
 from airoto_server.sessions.preview import PreviewMaker
 from airoto_server.sessions.progress import Tally
@@ -55,7 +56,6 @@ from airoto_server.sessions.workshop import Workshop
 _WRITES_AHEAD = 2
 
 Masks = Mapping[int, Tracked]
-Alphas = Mapping[int, ObjectAlpha]
 
 
 def render(
@@ -162,12 +162,15 @@ class _Job:
     # ---- what there is to do ----------------------------------------------------
 
     def _wanted(self, trackable: Sequence[int]) -> list[int]:
-        """Frames that get a matte: without a tracker only those that were prompted."""
-        usable = [frame for frame in trackable if frame in self._span]
+        """Frames that get a matte: those asked for that can have masks."""
+        return [frame for frame in self._masked(trackable) if frame in self._span]
+
+    def _masked(self, trackable: Sequence[int]) -> Sequence[int]:
+        """Frames of the plate that have masks: without a tracker only the prompted ones."""
         if Role.TRACKER in self._shot.engines or subject_of(self._shot.recipe) is not None:
-            return usable
+            return trackable
         prompted = {p.frame for o in self._shot.recipe.objects for p in o.prompts}
-        return [frame for frame in usable if frame in prompted]
+        return [frame for frame in trackable if frame in prompted]
 
     def _check_prompted_frames(self, usable: set[int]) -> None:
         wrong = tuple(
@@ -205,10 +208,11 @@ class _Job:
 
     def _make(self, todo: Sequence[int], trackable: Sequence[int]) -> None:
         tally = self._tally
-        groups = self._groups(todo, trackable)
+        stage = self._matte_stage(todo, trackable)
+        groups = self._groups(stage.to_track, trackable)
         tally.plan("segment", sum(len(group.keyframes_needed) for group in groups))
         tally.plan("track", sum(group.steps for group in groups))
-        tally.plan("matte", len(todo))
+        tally.plan("matte", len(stage.to_matte))
         self._tell_progress()
         prompting = self._stack.enter_context(
             Prompting.opened(self._workshop, self._shot, self._turn)
@@ -220,25 +224,21 @@ class _Job:
                 with tally.unit("segment"):
                     group.keyframes.put(frame, self._prompted(prompting, group, frame))
                 self._tell_progress()
-        shot, matter = self._shot, self._matter()
+        matter = self._matter()
         subject = self._subject(matter, trackable)
         waiting: deque[Future[FrameFinished]] = deque()
         with (
             ThreadPoolExecutor(1, thread_name_prefix="airoto-write") as pool,
             closing(_together(groups)) as tracked,
+            closing(self._mattes(stage, tracked, matter, subject)) as mattes,
         ):
             try:
-                for frame, masks in tracked:
-                    with tally.unit("matte"):
-                        matting = self._matting(frame)
-                        if subject is not None:
-                            masks, alphas = self._subject_at(subject, frame)
-                        else:
-                            alphas = self._matte(frame, masks, matting, matter)
+                for made in mattes:
+                    frame, masks, alphas = made.frame, made.masks, made.alphas
                     deliver = self._delivery.deliver
-                    waiting.append(pool.submit(deliver, frame, masks, alphas, matting))
+                    waiting.append(pool.submit(deliver, frame, masks, alphas, made.matting))
                     if self._preview is not None:
-                        self._preview.add(frame, shot.frames.plate(frame), alphas, masks)
+                        self._preview.add(frame, made.matting.plate, alphas, masks)
                     self._hand_over(waiting, _WRITES_AHEAD)
                 self._hand_over(waiting, 0)
             finally:
@@ -299,16 +299,42 @@ class _Job:
             return None
         return SubjectMatting(self._shot, one, matter, frames, self._matting, self._turn)
 
-    def _subject_at(self, subject: SubjectMatting, frame: int) -> tuple[Masks, Alphas]:
-        masks, alphas = subject.at(frame)
-        if all(one.confidence < FOUND for one in masks.values()):
-            self._emit(Warned("no subject was found", frame))
-        return masks, alphas
-
     def _engine_ran(self, role: Role, engine: Engine) -> None:
         """Load it, and take into every header where and how it runs."""
         with self._turn():
             self._delivery.provenance = self._delivery.provenance.with_engine(role, engine)
+
+    def _matte_stage(self, todo: Sequence[int], trackable: Sequence[int]) -> MatteStage:
+        tally = self._tally
+        return MatteStage(
+            self._shot,
+            todo,
+            masked=self._masked(trackable),
+            usable=trackable,
+            painted=self._painted_trimap,
+            turn=self._turn,
+            unit=lambda frames: tally.unit("matte", frames),
+            matting=self._matting,
+            answered=self._tell_notes,
+        )
+
+    def _mattes(
+        self,
+        stage: MatteStage,
+        tracked: Iterator[tuple[int, Masks]],
+        matter: Matter | None,
+        subject: SubjectMatting | None,
+    ) -> Generator[FrameMattes, None, None]:
+        if subject is None:
+            yield from stage.run(tracked, matter)
+            return
+        for frame, _ in tracked:
+            with self._tally.unit("matte"):
+                matting = self._matting(frame)
+                masks, alphas = subject.at(frame)
+            if all(one.confidence < FOUND for one in masks.values()):
+                self._emit(Warned("no subject was found", frame))
+            yield FrameMattes(frame, masks, alphas, matting)
 
     def _matting(self, frame: int) -> FrameMatting:
         shot = self._shot
@@ -324,24 +350,12 @@ class _Job:
             see_through=self._see_through.boxes(frame),
         )
 
-    def _matte(
-        self, frame: int, masks: Masks, matting: FrameMatting, matter: Matter | None
-    ) -> Alphas:
-        alphas = {}
-        for object_id, tracked in sorted(masks.items()):
-            trimap = self._painted_trimap(object_id, frame)
-            with self._turn() as turn:
-                seed = seed_for(self._shot.seed, "matte", frame, object_id)
-                if trimap is not None and matter is not None:
-                    made = matting.from_trimap(trimap, matter, seed=seed, pause=turn)
-                else:
-                    made = matting.alpha(tracked.mask, matter, seed=seed, pause=turn)
-                alphas[object_id] = made
+    def _tell_notes(self, frame: int) -> None:
+        """What engines fell back to on a frame, in an event and in headers."""
         notes, self._notes[:] = list(dict.fromkeys(self._notes)), []
         self._delivery.provenance = self._delivery.provenance.with_notes(notes)
         for note in notes:
             self._emit(Warned(note, frame))
-        return alphas
 
     def _painted_trimap(self, object_id: int, frame: int) -> Trimap | None:
         for one in self._shot.recipe.objects:

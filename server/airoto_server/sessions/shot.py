@@ -10,6 +10,7 @@ from pathlib import Path
 from airoto import __version__
 from airoto.errors import RecipeError, Violation
 from airoto.wire import messages as pb
+from airoto.wire.recipe import with_defaults
 from airoto_server.engines.matte_anything import PHRASES
 from airoto_server.engines.registry import EngineSpec, Role
 from airoto_server.engines.roles import Mask, Picture
@@ -97,7 +98,7 @@ def open_shot(
     colour = open_colour(workshop, recipe.plate, reader)
     working = working_for(plate_format, _working_size(recipe, engines))
     threads = recipe.processing.threads or workshop.settings.threads
-    rules = EdgeRules.of(recipe.matte, plate_format, scale)
+    rules = EdgeRules.of(with_defaults(recipe).matte, plate_format, scale)
     provenance = Provenance(
         airoto_version=__version__,
         engines=tuple(

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from airoto_server.engines.classic.flow import Grey, grey_of
 from airoto_server.engines.classic.resizing import shrink, small_shape
 from airoto_server.engines.roles import Picture
+from airoto_server.ops.flow import Grey, grey_of
 
 Plane = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]

@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from airoto_server.engines.classic.flow import Grey, warp
+from airoto_server.engines.classic.flow import warp
 from airoto_server.engines.classic.resizing import shrink
 from airoto_server.engines.classic.track_frame import Frame, squared_length
+from airoto_server.ops.flow import Grey
 from airoto_server.ops.parallel import ordered_map
 
 Plane = npt.NDArray[np.float32]

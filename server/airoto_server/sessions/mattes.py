@@ -1,0 +1,317 @@
+"""Masks of a run of frames to their mattes, held steady over time.
+
+A matte depends on the masks and pictures of the frames up to `TRIMAP_RADIUS + ALPHA_RADIUS`
+steps around it, and on nothing else: the shot may be made in one go, in chunks, or only where
+files are missing, with the same bits. Frames flow through as a stream, and only that window of
+them is in memory.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass
+from itertools import pairwise, takewhile
+from typing import Generic, TypeVar
+
+from airoto_server.engines.registry import Role
+from airoto_server.engines.roles import Matter, Tracked, Trimap
+from airoto_server.ops import stability
+from airoto_server.ops.seeds import seed_for
+from airoto_server.ops.stability import (
+    ALPHA_RADIUS,
+    TRIMAP_RADIUS,
+    Grid,
+    Look,
+    Motion,
+    Part,
+    Trail,
+)
+from airoto_server.ops.trimap import edge_pixels
+from airoto_server.scheduler.lane import Turn
+from airoto_server.sessions.matting import FrameMatting, ObjectAlpha
+from airoto_server.sessions.shot import Shot
+from airoto_server.sessions.subject import subject_of
+
+Masks = Mapping[int, Tracked]
+
+
+@dataclass(frozen=True)
+class FrameMattes:
+    """One frame's answer, by object id."""
+
+    frame: int
+    masks: Masks
+    alphas: Mapping[int, ObjectAlpha]
+    matting: FrameMatting
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A frame whose masks are known, with its own trimaps.
+
+    Attributes:
+        back: motion to the frame before; None where that one is not beside it.
+        painted: objects whose trimap somebody painted; it stays as it is.
+    """
+
+    frame: int
+    masks: Masks
+    matting: FrameMatting
+    look: Look
+    back: Motion | None
+    trimaps: Mapping[int, Part]
+    painted: frozenset[int]
+
+
+@dataclass(frozen=True)
+class _Solved(_Seen):
+    """A frame that the matter answered, with steady trimaps.
+
+    Attributes:
+        alphas: raw; none where the matter was not asked.
+    """
+
+    alphas: Mapping[int, Part]
+
+
+S = TypeVar("S", bound=_Seen)
+
+
+@dataclass(frozen=True)
+class _Window(Generic[S]):
+    """A frame and those around it that are neighbours in time without a gap.
+
+    Attributes:
+        before, after: nearest first.
+    """
+
+    before: Sequence[S]
+    one: S
+    after: Sequence[S]
+
+    @classmethod
+    def cut(cls, before: Sequence[S], one: S, after: Sequence[S]) -> _Window[S]:
+        """Of frames in the order of time, up to the first gap on either side."""
+        nearest = [one, *reversed(before)]
+        earlier = list(takewhile(lambda pair: pair[0].back is not None, pairwise(nearest)))
+        later = takewhile(lambda other: other.back is not None, after)
+        return cls([pair[1] for pair in earlier], one, list(later))
+
+    @property
+    def _back(self) -> list[Motion]:
+        run = [self.one, *self.before][: len(self.before)]
+        return [one.back for one in run if one.back is not None]
+
+    @property
+    def _ahead(self) -> list[Motion]:
+        return [one.back.reversed for one in self.after if one.back is not None]
+
+    @property
+    def motions(self) -> list[Motion]:
+        """From the frame to those beside it."""
+        return [*self._back[:1], *self._ahead[:1]]
+
+    def trails(self, points: stability.Points) -> list[tuple[S, Trail]]:
+        """Where the frame's points lie in each of the others."""
+        found: list[tuple[S, Trail]] = []
+        for others, motions in ((self.before, self._back), (self.after, self._ahead)):
+            looks = [self.one.look, *(other.look for other in others)]
+            found += zip(others, stability.follow(points, looks, motions), strict=True)
+        return found
+
+
+class MatteStage:
+    """The matte stage of one job.
+
+    Attributes:
+        to_track: frames whose masks are needed, ascending: those of `todo` and around them.
+        to_matte: frames that the matter is needed for.
+
+    Args:
+        todo: frames to answer, ascending.
+        masked: frames of the whole plate that have masks, ascending.
+        usable: frames of the whole plate, ascending; neighbours in it are neighbours in time.
+        painted: the trimap that was painted for an object on a frame, if there is one.
+        turn: takes the device for one piece of work.
+        unit: times a piece of work that counts as so many frames.
+        matting: how a frame is matted.
+        answered: told of each frame whose mattes were made.
+    """
+
+    def __init__(
+        self,
+        shot: Shot,
+        todo: Sequence[int],
+        *,
+        masked: Sequence[int],
+        usable: Sequence[int],
+        painted: Callable[[int, int], Trimap | None],
+        turn: Callable[[], AbstractContextManager[Turn]],
+        unit: Callable[[int], AbstractContextManager[None]],
+        matting: Callable[[int], FrameMatting],
+        answered: Callable[[int], None],
+    ) -> None:
+        self._shot = shot
+        self._todo = frozenset(todo)
+        self._painted = painted
+        self._turn = turn
+        self._unit = unit
+        self._matting = matting
+        self._answered = answered
+        self._grid = Grid.of(shot.working, shot.window, shot.scale)
+        self._usable = tuple(usable)
+        self._place = {frame: place for place, frame in enumerate(usable)}
+        self._masked = frozenset(masked)
+        # A subject that the matter finds by itself has no masks, and a filter of its own.
+        self._steady = (
+            shot.rules.stability > 0
+            and Role.MATTER in shot.engines
+            and subject_of(shot.recipe) is None
+        )
+        self.to_matte = self._around(todo, ALPHA_RADIUS if self._steady else 0)
+        self.to_track = self._around(self.to_matte, TRIMAP_RADIUS if self._steady else 0)
+
+    def run(
+        self, tracked: Iterator[tuple[int, Masks]], matter: Matter | None
+    ) -> Generator[FrameMattes, None, None]:
+        """Answers in the order of `todo`, from the masks of `to_track`; close it if left early."""
+        if matter is None or not self._steady:
+            for frame, masks in tracked:
+                yield self._alone(frame, masks, matter)
+            return
+        with (
+            closing(self._all_seen(tracked)) as seen,
+            closing(self._all_solved(seen, matter)) as solved,
+        ):
+            for window in _windows(solved, ALPHA_RADIUS):
+                if window.one.frame in self._todo:
+                    yield self._finished(window)
+
+    def _around(self, frames: Collection[int], radius: int) -> list[int]:
+        """The frames and those up to `radius` steps from them, as far as masks go on."""
+        found = set(frames)
+        for frame in frames:
+            for step in (-1, 1):
+                for distance in range(1, radius + 1):
+                    place = self._place[frame] + step * distance
+                    if not 0 <= place < len(self._usable):
+                        break
+                    if self._usable[place] not in self._masked:
+                        break
+                    found.add(self._usable[place])
+        return sorted(found)
+
+    # ---- one frame for itself -----------------------------------------------------
+
+    def _alone(self, frame: int, masks: Masks, matter: Matter | None) -> FrameMattes:
+        alphas = {}
+        with self._unit(1):
+            matting = self._matting(frame)
+            for object_id, tracked in sorted(masks.items()):
+                trimap = None if matter is None else self._painted(object_id, frame)
+                seed = self._seed(frame, object_id)
+                with self._turn() as turn:
+                    if trimap is not None and matter is not None:
+                        made = matting.from_trimap(trimap, matter, seed=seed, pause=turn)
+                    else:
+                        made = matting.alpha(tracked.mask, matter, seed=seed, pause=turn)
+                alphas[object_id] = made
+        self._answered(frame)
+        return FrameMattes(frame, masks, alphas, matting)
+
+    def _seed(self, frame: int, object_id: int) -> int:
+        return seed_for(self._shot.seed, "matte", frame, object_id)
+
+    # ---- frames among others --------------------------------------------------------
+
+    def _all_seen(self, tracked: Iterator[tuple[int, Masks]]) -> Generator[_Seen, None, None]:
+        last: _Seen | None = None
+        for frame, masks in tracked:
+            with self._unit(0):
+                last = self._seen(frame, masks, last)
+            yield last
+
+    def _seen(self, frame: int, masks: Masks, last: _Seen | None) -> _Seen:
+        matting = self._matting(frame)
+        look = Look.of(self._shot.frames.picture(frame))
+        rules, back = self._shot.rules, None
+        painted = {name: self._painted(name, frame) for name in sorted(masks)}
+        with self._turn():
+            if last is not None and self._place[frame] == self._place[last.frame] + 1:
+                back = Motion.between(look, last.look, self._shot.threads)
+            trimaps = {}
+            for name, given in painted.items():
+                if given is None:
+                    given = matting.trimap(rules.cleaned(matting.on_plate(masks[name].mask)))
+                trimaps[name] = Part.of(given)
+        by_hand = frozenset(name for name, given in painted.items() if given is not None)
+        return _Seen(frame, masks, matting, look, back, trimaps, by_hand)
+
+    def _all_solved(self, seen: Iterator[_Seen], matter: Matter) -> Generator[_Solved, None, None]:
+        asked = frozenset(self.to_matte)
+        for window in _windows(seen, TRIMAP_RADIUS):
+            one = window.one
+            trimaps, alphas = dict(one.trimaps), {}
+            if one.frame in asked:
+                with self._unit(1):
+                    for name in sorted(one.masks):
+                        with self._turn() as turn:
+                            trimap = self._steady_trimap(name, window)
+                            seed = self._seed(one.frame, name)
+                            alpha = one.matting.solved(trimap, matter, seed=seed, pause=turn)
+                        trimaps[name], alphas[name] = Part.of(trimap), Part.of(alpha)
+                self._answered(one.frame)
+            yield _Solved(
+                one.frame, one.masks, one.matting, one.look, one.back, trimaps, one.painted, alphas
+            )
+
+    def _steady_trimap(self, name: int, window: _Window[_Seen]) -> Trimap:
+        """The object's trimap, wider where its edge moves or its neighbours say otherwise."""
+        one, rules, grid = window.one, self._shot.rules, self._grid
+        trimap = one.trimaps[name].whole(grid.shape)
+        # A band that was painted, or asked for at a fixed width, is left as it is.
+        if name in one.painted or not rules.adaptive:
+            return trimap
+        tracked = one.masks[name].mask
+        mask = rules.cleaned(one.matting.on_plate(tracked))
+        asked = rules.disputed(mask)
+        trails = window.trails(grid.points(asked))
+        neighbours = [(other.trimaps[name], trail) for other, trail in trails]
+        steady = stability.steady_trimap(trimap, asked, neighbours, grid)
+        edge = edge_pixels(mask)
+        reach = stability.motion_reach(tracked, window.motions)
+        wider = rules.widened(steady, edge, stability.reach_at(reach, edge, grid))
+        return rules.with_cores(wider, trimap, mask)
+
+    def _finished(self, window: _Window[_Solved]) -> FrameMattes:
+        one, rules, grid = window.one, self._shot.rules, self._grid
+        alphas = {}
+        with self._unit(0):
+            for name in sorted(one.alphas):
+                with self._turn():
+                    trimap = one.trimaps[name].whole(grid.shape)
+                    unknown = (trimap > 0) & (trimap < 1)
+                    neighbours = [
+                        stability.Neighbour(other.alphas[name], other.trimaps[name], trail)
+                        for other, trail in window.trails(grid.points(unknown))
+                    ]
+                    raw = one.alphas[name].whole(grid.shape)
+                    alpha = stability.steady_alpha(raw, unknown, neighbours, grid, rules.stability)
+                    alphas[name] = ObjectAlpha(rules.finished(alpha), trimap)
+        return FrameMattes(one.frame, one.masks, alphas, one.matting)
+
+
+def _windows(items: Iterator[S], radius: int) -> Iterator[_Window[S]]:
+    """Every item with up to `radius` before and after it; holds no more than that."""
+    before: deque[S] = deque(maxlen=radius)
+    held: deque[S] = deque()
+    for item in items:
+        held.append(item)
+        if len(held) > radius:
+            yield _Window.cut(tuple(before), held[0], tuple(held)[1:])
+            before.append(held.popleft())
+    while held:
+        yield _Window.cut(tuple(before), held[0], tuple(held)[1:])
+        before.append(held.popleft())
