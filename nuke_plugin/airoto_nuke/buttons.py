@@ -316,11 +316,18 @@ def paste_recipe(node: Node) -> None:
 
 def put_recipe(node: Node, data: dict[str, Any]) -> None:
     """Let a node ask for what a recipe says; its plate stays what is connected."""
-    state, settings = recipe_form.from_recipe(data)
+    recipe_form.from_recipe(data)  # a damaged one is refused before anything is looked at
+    source = node.input(0)
+    canvas = None if source is None else host.canvas(source)
+    width, height = (None, None) if canvas is None else (canvas.width, canvas.height)
+    fitted, words = recipe_form.for_plate(data, width, height)
+    state, settings = recipe_form.from_recipe(fitted)
     with host.undo_group("AIRoto: paste recipe"):
         nodes.put_settings(node, settings)
         node["state"].setValue(states.dump(state))
     nodes.refresh(node)
+    if words:
+        host.tell(words)
 
 
 def bake_reads(node: Node) -> None:

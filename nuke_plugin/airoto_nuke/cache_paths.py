@@ -10,6 +10,7 @@ has a folder named by its key, so that nothing finished is ever written over.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import secrets
@@ -84,9 +85,13 @@ class NodePlace:
                     hint="save the script first",
                 )
             folder = f"{values['script_dir']}/{folder}"
-        # A template without {node} would put all nodes into one folder.
+        # A template that leaves node or script out would let several share one folder.
         if self.node_id not in folder:
             folder = f"{folder.rstrip('/')}/{values['node']}"
+        below = folder.startswith(f"{values['script_dir']}/")
+        if self.script and not (below and "{script}" in template):
+            mark = hashlib.sha256(self.script.encode()).hexdigest()[:6]
+            folder += f"/{values['script']}" if below else f"/{values['script']}_{mark}"
         return os.path.normpath(folder).replace("\\", "/")
 
     def shown(self, path: str) -> str:

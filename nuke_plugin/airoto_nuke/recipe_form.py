@@ -31,6 +31,8 @@ _ENUMS: dict[str, tuple[str, dict[str, str]]] = {
         {"ZIPS": "ZIPS", "DWAA": "DWAA", "PIZ": "PIZ", "none": "NONE"},
     ),
 }
+# What a pasted recipe may say of a node's own plate.
+_KEPT_OF_PLATE = ("frames", "colour", "missing_frames")
 _TRIMAP = "DRAWN_MASK_KIND_TRIMAP"
 # Where in the recipe each setting lives.
 _PLACES: dict[str, tuple[str, ...]] = {
@@ -155,6 +157,46 @@ def from_recipe(recipe: Mapping[str, Any]) -> tuple[State, Settings]:
     current = objects[0].id if objects else 0
     state = State(objects=objects, current=current, rest=json.dumps(rest, sort_keys=True))
     return state, Settings(**values)
+
+
+def for_plate(
+    recipe: Mapping[str, Any], width: int | None, height: int | None
+) -> tuple[Recipe, str]:
+    """A recipe as a node with another plate takes it: without what only its own plate was.
+
+    Args:
+        width, height: of the node's plate, None where there is none. Prompts of a recipe whose
+            format has the same proportions are scaled to it.
+
+    Returns:
+        The recipe, and what was done to it in words; empty for nothing worth saying.
+
+    Raises:
+        RecipeError: the plates have other proportions, and there are prompts by coordinates.
+    """
+    made = copy.deepcopy(dict(recipe))
+    plate = made.get("plate", {})
+    old = plate.get("format", {})
+    made["plate"] = {name: plate[name] for name in _KEPT_OF_PLATE if name in plate}
+    own = (old.get("width", 0), old.get("height", 0))
+    if width is None or height is None or 0 in own or own == (width, height):
+        return made, ""
+    across, down = width / own[0], height / own[1]
+    if abs(across / down - 1) > 0.01:
+        said = [p for one in made.get("objects", ()) for p in one.get("prompts", ())]
+        if any("points" in prompt or "box" in prompt for prompt in said):
+            raise RecipeError(
+                f"the recipe is of a plate of {own[0]}x{own[1]}, this one is {width}x{height}",
+                hint="use the recipe on a plate of the same proportions",
+            )
+        return made, ""
+    for one in made.get("objects", ()):
+        for prompt in one.get("prompts", ()):
+            for point in prompt.get("points", ()):
+                point.update(x=point.get("x", 0.0) * across, y=point.get("y", 0.0) * down)
+            for name, value in prompt.get("box", {}).items():
+                prompt["box"][name] = value * (across if name.startswith("x") else down)
+    return made, f"prompts were scaled from {own[0]}x{own[1]} to {width}x{height}"
 
 
 def _knob_value(name: str, found: Any, default: Any) -> Any:

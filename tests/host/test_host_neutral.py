@@ -31,13 +31,26 @@ def test_same_named_nodes_of_two_scripts_never_share_a_folder():
     assert place().folder("") != place(script="/show/shot/comp_v4.nk").folder("")
 
 
-def test_a_copy_never_shares_a_folder_even_where_the_artist_left_the_node_out():
-    folders = {place(node_id=i).folder("{temp}/cache") for i in ("aaaaaaaa", "bbbbbbbb")}
-    assert folders == {"/tmp/cache/AIRoto1_aaaaaaaa", "/tmp/cache/AIRoto1_bbbbbbbb"}
+TEMPLATES = [
+    "", "{temp}", "{temp}/cache", "{temp}/{script}", "{temp}/{node}", "{temp}/{script}/{node}",
+    "{script_dir}", "{script_dir}/{node}", "{script_dir}/{script}", "/cache/{user}", "cache",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_no_template_lets_copies_or_scripts_share_a_folder(template):
+    folders = [
+        place(node_id=node_id, script=script).folder(template)
+        for node_id in ("aaaaaaaa", "bbbbbbbb")
+        for script in ("/show/a/comp.nk", "/show/a/comp_v2.nk", "/show/b/comp.nk")
+    ]
+    assert len(set(folders)) == 6
+    again = place(node_id="aaaaaaaa", script="/show/a/comp.nk").folder(template)
+    assert again == folders[0]
 
 
 def test_names_that_a_file_system_would_not_take_are_made_safe():
-    assert place(node="Group1.AI roto/ü").folder("{temp}/{node}") == (
+    assert place(node="Group1.AI roto/ü", script="").folder("{temp}/{node}") == (
         "/tmp/Group1_AI_roto_0011aabb"
     )
 

@@ -13,7 +13,8 @@ import session
 from nuke import _images
 from studio import FIRST, HEIGHT, HERO, LAST, WIDTH
 
-from airoto_nuke import inside, nodes, plates
+from airoto.errors import RecipeError
+from airoto_nuke import buttons, inside, nodes, plates
 from airoto_nuke.knobs import NODE_VERSION, NodeKind
 
 
@@ -334,6 +335,54 @@ def test_a_foreground_comes_back_in_the_scripts_working_space(studio):
     assert nodes.why_render(node, plates.plate_of(node)) == ""
     node["foreground_layer"].setValue(True)
     assert "working space" in nodes.why_render(node, plates.plate_of(node))
+
+
+# ---- recipes of other plates -----------------------------------------------------------
+
+
+def pasted(studio, **plate):
+    """A recipe with one point, of a plate that is said to be otherwise."""
+    first = studio.node()
+    studio.click(first, 40.5, 20.5)
+    recipe = nodes.recipe_of(
+        first, plates.plate_of(first), nodes.state_of(first), output="/o.%04d.exr"
+    )
+    recipe["plate"] = {**recipe["plate"], **plate}
+    return recipe
+
+
+def test_a_pasted_recipe_brings_nothing_that_only_its_own_plate_was(studio):
+    window = {"x_min": -50, "y_min": -50, "x_max": 300, "y_max": 300}
+    recipe = pasted(
+        studio, view="right", layer="beauty", proxy_scale=0.5,
+        format={"width": WIDTH, "height": HEIGHT, "data_window": window},
+    )  # fmt: skip
+    node = studio.node()
+    buttons.put_recipe(node, recipe)
+    studio.press(node, "track")
+    assert node["status"].value().startswith("current"), studio.app.said
+    made = nodes.recipe_of(node, plates.plate_of(node), nodes.state_of(node))
+    assert made["plate"]["proxy_scale"] == 1.0
+    assert not {"view", "layer"} & set(made["plate"])
+    assert "data_window" not in made["plate"]["format"]
+
+
+def test_a_pasted_recipe_of_a_larger_plate_keeps_its_prompts_in_place(studio):
+    recipe = pasted(studio, format={"width": 4 * WIDTH, "height": 4 * HEIGHT})
+    node = studio.node()
+    buttons.put_recipe(node, recipe)
+    assert "scaled" in studio.app.said[-1]
+    point = nodes.state_of(node).objects[0].prompts[0].points[0]
+    assert (point.x, point.y) == pytest.approx((40.5 / 4, 20.5 / 4))
+
+
+def test_a_pasted_recipe_of_other_proportions_is_refused_and_changes_nothing(studio):
+    recipe = pasted(studio, format={"width": WIDTH, "height": 2 * HEIGHT})
+    node = studio.node()
+    before = node["state"].value()
+    with pytest.raises(RecipeError, match="this one is"):
+        buttons.put_recipe(node, recipe)
+    assert node["state"].value() == before
 
 
 # ---- older nodes --------------------------------------------------------------------
