@@ -1,4 +1,4 @@
-"""Verbs of the server package (`airoto serve`, `airoto weights`), where it is installed."""
+"""Verbs of the server package (`airoto serve`, `airoto cache`...), where it is installed."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ _VERBS = {
     "serve": ("airoto_server.app.serve", "run the inference server"),
     "bench": ("airoto_server.app.bench.cli", "measure engines against ground truth"),
     "weights": ("airoto_server.weights.cli", "list, fetch, verify and import checkpoints"),
+    "cache": ("airoto_server.storage.cli", "tell, clear and prune the kept results"),
 }
 
 
