@@ -8,6 +8,9 @@ from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Callable
 
+import airoto.wire  # noqa: F401 - first, since it sets what gRPC reads when it is imported
+
+# isort: split
 import grpc
 
 from airoto.errors import (

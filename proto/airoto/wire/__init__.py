@@ -25,3 +25,11 @@ Client and server both use it; it needs grpcio, protobuf and fileseq and runs on
 
 Beside it, `airoto.sequence` reads and writes frame patterns (`plate.%04d.exr`).
 """
+
+import os
+
+# gRPC's handlers for fork() run in every child that is started by fork and exec, which is how
+# Python 3.9 starts children; there grpcio 1.80 aborts some of them before they begin (its poller
+# waits on descriptors that are closed by then). Nobody here goes on in a forked child.
+# It counts only if it is set before grpc is imported.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
