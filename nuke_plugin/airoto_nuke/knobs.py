@@ -190,6 +190,8 @@ _MATTE = (
     KnobSpec(_T.DOUBLE, "feather", "feather", "Soften the edge, in plate pixels."),
     KnobSpec(_T.DOUBLE, "remove_holes", "fill holes", "Up to this area, in plate pixels."),
     KnobSpec(_T.DOUBLE, "remove_dots", "remove dots", "Up to this area, in plate pixels."),
+    KnobSpec(_T.DOUBLE, "stability", "stability", "How steady edges are held over time, 0 (every "
+             "frame for itself) to 1.", "1"),
 )  # fmt: skip
 _OUTPUT = (
     KnobSpec(_T.TAB, "output_tab", "Output"),

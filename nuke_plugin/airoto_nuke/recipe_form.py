@@ -54,6 +54,7 @@ _PLACES: dict[str, tuple[str, ...]] = {
     "feather": ("matte", "feather"),
     "remove_holes": ("matte", "remove_holes"),
     "remove_dots": ("matte", "remove_dots"),
+    "stability": ("matte", "stability"),
     "working_size": ("processing", "working_size"),
     "seed": ("processing", "seed"),
     "compression": ("output", "compression"),
@@ -88,6 +89,7 @@ class Settings:
     feather: float = 0.0
     remove_holes: float = 0.0
     remove_dots: float = 0.0
+    stability: float = 1.0
     working_size: int = 0
     seed: int = 0
     compression: str = "ZIPS"

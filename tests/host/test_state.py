@@ -151,7 +151,7 @@ RECIPE = {
     "track": {"engine": "none", "memory_mode": "MEMORY_MODE_SHOT",
               "direction": "DIRECTION_BACKWARD"},
     "matte": {"engine": "classic", "trimap": {"mode": "TRIMAP_MODE_FIXED", "narrow": 3, "wide": 9},
-              "grow": -2.5, "feather": 1, "remove_holes": 4, "remove_dots": 5},
+              "grow": -2.5, "feather": 1, "remove_holes": 4, "remove_dots": 5, "stability": 0.25},
     "processing": {"working_size": 640, "seed": 7, "threads": 2},
     "output": {"path": "m.%04d.exr", "compression": "COMPRESSION_PIZ", "trimap": True,
                "foreground": True, "confidence": True, "overwrite": "OVERWRITE_REPLACE"},
@@ -187,7 +187,7 @@ def test_what_a_recipe_leaves_open_stays_what_it_was():
         st.sampled_from(["auto", "null"]), st.sampled_from(["auto", "none"]),
         st.sampled_from(["segment", "shot"]), st.sampled_from(["both", "forward", "backward"]),
         st.sampled_from(["auto", "none"]), st.sampled_from(["adaptive", "fixed"]),
-        numbers, numbers, numbers, numbers, numbers, numbers,
+        numbers, numbers, numbers, numbers, numbers, numbers, numbers,
         st.integers(0, 9), st.integers(0, 9), st.sampled_from(["ZIPS", "DWAA", "PIZ", "none"]),
         st.booleans(), st.booleans(), st.booleans(),
     )
