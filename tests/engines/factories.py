@@ -13,6 +13,7 @@ from airoto_server.engines.registry import LoadOptions, Role, all_specs
 from airoto_server.engines.roles import Engine
 
 from . import grounding_checkpoints
+from . import neural_checkpoints as neural
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Case:
         honours_points: whether every candidate has every point on its side.
         segments: whether masks mean something (random weights do not), so that quality is
             tested too.
+        keeps_keyframes: whether all keyframes of a pass are remembered, so that memory grows
+            with their number (and with nothing else).
     """
 
     role: Role
@@ -31,6 +34,7 @@ class Case:
     make: Callable[[], Engine]
     honours_points: bool = True
     segments: bool = True
+    keeps_keyframes: bool = False
 
 
 # Tiny configurations of engines with weights: random, seeded, a second or less to make.
@@ -41,6 +45,15 @@ TINY: tuple[Case, ...] = (
         grounding_checkpoints.tiny_detector,
         honours_points=False,
         segments=False,
+    ),
+    *(
+        Case(role, name, make, honours_points=False, segments=False, keeps_keyframes=True)
+        for role, name, make in (
+            (Role.SEGMENTER, "sam2", neural.tiny_sam2_segmenter),
+            (Role.TRACKER, "sam2", neural.tiny_sam2_tracker),
+            (Role.TRACKER, "cutie", neural.forgetful_cutie),
+            (Role.MATTER, "vitmatte", neural.tiny_vitmatte),
+        )
     ),
 )
 

@@ -11,6 +11,7 @@ import functools
 import hashlib
 import re
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from airoto_server.engines import cutie, sam2_image, sam2_video, vitmatte
 from airoto_server.engines.cutie import CutieSize
 from airoto_server.engines.registry import LoadOptions
 from airoto_server.engines.sam2_config import SIZES, Sam2Size, video_config
+from airoto_server.engines.torch_support import Placement
 from airoto_server.engines.vitmatte import VitMatteSize
 
 from .tiny_engines import TINY_CUTIE, TINY_SAM2, TINY_VITMATTE, facts
@@ -243,6 +245,11 @@ def write_weights(folder: Path) -> Path:
             folder / "vitmatte_tiny.pth", vitmatte_model(TINY_VITMATTE)
         ),
     }
+    return list_weights(folder, files)
+
+
+def list_weights(folder: Path, files: Mapping[str, Path]) -> Path:
+    """The manifest of a folder with these files, whatever is in them; the folder."""
     rows = ["schema = 1"]
     for name, path in files.items():
         content = path.read_bytes()
@@ -291,6 +298,15 @@ def tiny_cutie() -> cutie.CutieTracker:
     with tempfile.TemporaryDirectory() as folder:
         path = write_cutie(Path(folder) / "cutie.pth", cutie_model(TINY_CUTIE))
         return cutie.build(TINY_CUTIE, facts("cutie-test"), LoadOptions(checkpoint=path))
+
+
+def forgetful_cutie() -> cutie.CutieTracker:
+    """The same with a long-term memory that is full after thirty frames, not two thousand."""
+    engine = tiny_cutie()
+    config = cutie.configuration(TINY_CUTIE)
+    config.mem_every = 1
+    config.long_term.max_num_tokens, config.long_term.buffer_tokens = 300, 100
+    return cutie.CutieTracker(engine.facts, engine.model, config, Placement())
 
 
 @functools.cache

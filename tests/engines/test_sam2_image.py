@@ -191,7 +191,7 @@ def test_the_size_of_an_embedding_is_that_of_its_three_maps() -> None:
         (clicks((-1.0, 10.0)), "outside"),
         (clicks((float("nan"), 10.0)), "outside"),
         (Prompts(box=(10.0, 10.0, 10.0, 50.0)), "is empty"),
-        (Prompts(box=(10.0, 10.0, 500.0, 50.0)), "outside"),
+        (Prompts(box=(160.0, 10.0, 500.0, 50.0)), "is empty"),
         (Prompts(), "a point on the object, a box or a mask"),
         (clicks((10.0, 10.0), inside=(False,)), "a point on the object"),
         (Prompts(mask=np.zeros((3, 3), np.float32)), "does not fit"),
@@ -203,6 +203,13 @@ def test_prompts_that_make_no_sense_are_refused(prompts: Prompts, message: str) 
     embedding = engine.embed(neural.picture(HEIGHT, WIDTH), seed=0)
     with pytest.raises(EngineError, match=message):
         engine.segment(embedding, prompts, seed=0)
+
+
+def test_a_box_beyond_the_picture_ends_at_its_edge() -> None:
+    picture, engine = neural.picture(HEIGHT, WIDTH), neural.tiny_sam2_segmenter()
+    beyond = masks(engine, picture, Prompts(box=(20.0, -30.0, 900.0, 70.0)))
+    cut = masks(engine, picture, Prompts(box=(20.0, 0.0, 150.0, 70.0)))
+    assert np.array_equal(beyond[0], cut[0])
 
 
 def test_a_picture_without_three_channels_is_refused() -> None:

@@ -137,6 +137,34 @@ def test_both_released_formats_give_the_same_alpha(
     assert np.array_equal(engine.matte(picture, trimap, seed=0).alpha, expected)
 
 
+def test_a_processor_file_of_the_checkpoint_says_how_colours_are_normalised(
+    tmp_path: Path,
+) -> None:
+    path = neural.write_safetensors(tmp_path, neural.vitmatte_model(neural.TINY_VITMATTE))
+    said = path.with_name("preprocessor_config.json")
+    said.write_text('{"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}')
+    options = LoadOptions(checkpoint=path)
+    engine = vitmatte.build(neural.TINY_VITMATTE, neural.facts("tiny"), options)
+    picture, trimap = neural.picture(HEIGHT, WIDTH), ring()
+    # The default network sees the same numbers in a picture that is changed for it.
+    expected = neural.tiny_vitmatte().matte(neural.wrong_mean(picture), trimap, seed=0).alpha
+    assert np.abs(engine.matte(picture, trimap, seed=0).alpha - expected).max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"image_mean": [0.5], "image_std": [0.5]}', '{"image_mean": null}']
+)
+def test_a_processor_file_that_says_no_normalisation_is_refused(
+    tmp_path: Path, content: str
+) -> None:
+    path = neural.write_safetensors(tmp_path, neural.vitmatte_model(neural.TINY_VITMATTE))
+    path.with_name("preprocessor_config.json").write_text(content)
+    with pytest.raises(EngineUnavailableError, match="processor file"):
+        vitmatte.build(
+            neural.TINY_VITMATTE, neural.facts("tiny"), LoadOptions(checkpoint=path.parent)
+        )
+
+
 def test_the_authors_names_are_renamed_one_by_one() -> None:
     from transformers import VitMatteForImageMatting
 

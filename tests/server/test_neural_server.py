@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,14 +11,16 @@ from pathlib import Path
 import numpy as np
 import OpenImageIO as oiio
 import pytest
+import torch
 
-from airoto.errors import EngineError, EngineUnavailableError
+from airoto.errors import BadRequestError, EngineError, EngineUnavailableError, RecipeError
 from airoto_server.app.sample import SamplePaths
 from airoto_server.engines.registry import VARIABLE, all_specs
 
+from ..engines import neural_checkpoints as neural
 from .conftest import RunningServer, StartServer
 from .neural_server import environment, weights
-from .rendering import Message, alpha_of, drawn, render, sample_recipe
+from .rendering import Message, alpha_of, drawn, render, sample_recipe, write_image
 
 __all__ = ["weights"]  # a fixture
 
@@ -154,6 +157,68 @@ def test_a_real_clip_is_rendered_with_two_objects(
     outcome = render(neural_server.link, recipe)
     assert len(outcome.done) == 4
     assert np.std([alpha_of(path) for path in sorted(tmp_path.glob("*.exr"))]) > 0.05
+
+
+@pytest.mark.parametrize(
+    ("trimap", "missing"), [(0.5, "foreground"), (0.0, "foreground"), (1.0, "unknown")]
+)
+def test_a_trimap_without_foreground_or_unknown_is_refused(
+    neural_server: RunningServer, clip: SamplePaths, tmp_path: Path, trimap: float, missing: str
+) -> None:
+    pixels = np.full((108, 192, 1), trimap, np.float32)
+    path = write_image(tmp_path / "trimap.png", pixels, "Y")
+    request = {"recipe": clicked(clip, tmp_path), "frame": clip.first}
+    with pytest.raises(BadRequestError, match=f"the trimap has no {missing} pixel"):
+        neural_server.link.call("Matte", {**request, "trimap": {"path": str(path)}})
+    neural_server.assert_alive()
+
+
+def test_a_prompt_outside_the_data_window_is_refused_with_its_place(
+    neural_server: RunningServer, clip: SamplePaths, tmp_path: Path
+) -> None:
+    points = [{"x": 96, "y": 54}, {"x": 5120, "y": 54}]
+    objects = [{"id": 1, "name": "hero", "prompts": [{"frame": clip.first, "points": points}]}]
+    recipe = clicked(clip, tmp_path, objects=objects)
+    with pytest.raises(RecipeError, match=r"objects\[0\]\.prompts\[0\]\.points\[1\].*5120"):
+        neural_server.link.call("Segment", {"recipe": recipe, "frame": clip.first})
+    neural_server.assert_alive()
+
+
+class Bomb:
+    """Runs code when unpickled."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (os.abort, ())  # type: ignore[return-value]
+
+
+def test_checkpoints_that_are_broken_are_one_clear_error_each(
+    start_server: StartServer, clip: SamplePaths, tmp_path: Path
+) -> None:
+    """Their hashes are as listed: it is what is in them that is wrong."""
+    folder = tmp_path / "weights"
+    neural.write_weights(folder)
+    truncated, evil, other = (folder / f"{name}.pt" for name in ("short", "evil", "other"))
+    truncated.write_bytes((folder / "sam2_tiny.pt").read_bytes()[:50_000])
+    torch.save({"model": Bomb()}, evil)
+    other.write_bytes((folder / "sam2_tiny.pt").read_bytes())
+    files = {"sam2.1-test": truncated, "cutie-test": evil, "vitmatte-test": other}
+    neural.list_weights(folder, files)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment(folder).items():
+            patch.setenv(name, value)
+        server = start_server("--threads", 1)
+    first = clip.first
+    mask = drawn(str(clip.alphas[0].parent / f"alpha.{first:04d}.exr"), first)
+    drawn_only = [{"id": 1, "name": "hero", "prompts": [mask]}]
+    recipe = clicked(clip, tmp_path / "out", segment={"engine": "null"}, objects=drawn_only)
+    with pytest.raises(EngineUnavailableError, match=r"sam2\.1-test.*damaged or truncated"):
+        server.link.call("Segment", {"recipe": clicked(clip, tmp_path), "frame": first})
+    with pytest.raises(EngineUnavailableError, match=r"cutie-test.*could run code"):
+        render(server.link, recipe)
+    with pytest.raises(EngineUnavailableError, match=r"does not fit engine 'vitmatte-test'"):
+        render(server.link, {**recipe, "track": {"engine": "null"}})
+    server.assert_alive()
+    assert not list((tmp_path / "out").glob("*.exr"))
 
 
 def test_engines_of_an_installation_that_cannot_be_had_are_named(

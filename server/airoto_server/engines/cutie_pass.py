@@ -112,14 +112,20 @@ class CutiePass:
             else:
                 shares = self._core.step(image)
             shares = resize(shares[None, 1:].float(), picture.shape[:2])[0]
-        answer = {}
-        for place, each in enumerate(self._objects()):
-            if each in given:
-                answer[each] = Tracked(np.array(given[each], np.float32), 1.0)
-            else:
-                mask = to_mask(shares[place])
-                answer[each] = Tracked(mask, _confidence(mask))
-        return answer
+        begun = self._objects()
+        tracked = {name: to_mask(shares[at]) for at, name in enumerate(begun) if name not in given}
+        if given and tracked:
+            # The masks given are the answer as they are; the others share what they leave.
+            left = 1 - np.clip(np.sum(list(given.values()), axis=0), 0, 1)
+            wanted = np.maximum(np.sum(list(tracked.values()), axis=0), np.float32(1e-6))
+            scale = np.minimum(left / wanted, 1).astype(np.float32)
+            tracked = {name: mask * scale for name, mask in tracked.items()}
+        return {
+            name: Tracked(np.array(given[name], np.float32), 1.0)
+            if name in given
+            else Tracked(tracked[name], _confidence(tracked[name]))
+            for name in begun
+        }
 
     def memory_bytes(self) -> int:
         """Memory of all that is remembered, in bytes."""

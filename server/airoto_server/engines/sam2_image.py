@@ -8,7 +8,7 @@ and every further object runs only the prompt encoder and mask decoder.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -99,7 +99,7 @@ class Sam2Segmenter(TorchEngine):
         """
         import torch
 
-        _check(prompts, embedding.size)
+        prompts = _checked(prompts, embedding.size)
         points, labels = self._points(prompts, embedding.size)
         ambiguous = len(prompts.points) == 1 and prompts.box is None and prompts.mask is None
         with forward_pass(self._place):
@@ -153,24 +153,27 @@ class Sam2Segmenter(TorchEngine):
         return torch.logit(small, eps=1e-6).clamp(-_LOGIT, _LOGIT)
 
 
-def _check(prompts: Prompts, size: tuple[int, int]) -> None:
+def _checked(prompts: Prompts, size: tuple[int, int]) -> Prompts:
+    """The prompts, a box cut to what of it is in the picture."""
     height, width = size
     if prompts.points.shape != (len(prompts.labels), 2):
         raise EngineError(
             f"points of shape {prompts.points.shape} do not go with {len(prompts.labels)} labels"
         )
-    corners = [] if prompts.box is None else [prompts.box[:2], prompts.box[2:]]
-    for x, y in [*prompts.points.tolist(), *corners]:
+    for x, y in prompts.points.tolist():
         if not (0 <= x <= width and 0 <= y <= height):
             raise EngineError(
                 f"a prompt at ({x:g}, {y:g}) is outside the picture of {width}×{height}"
             )
-    if prompts.box is not None and not (
-        prompts.box[0] < prompts.box[2] and prompts.box[1] < prompts.box[3]
-    ):
-        raise EngineError(f"the box {prompts.box} is empty")
+    if prompts.box is not None:
+        left, top, right, bottom = prompts.box
+        inside = (max(left, 0.0), max(top, 0.0), min(right, width), min(bottom, height))
+        if not (inside[0] < inside[2] and inside[1] < inside[3]):
+            raise EngineError(f"the box {prompts.box} is empty in the picture of {width}×{height}")
+        prompts = replace(prompts, box=inside)
     if prompts.box is None and prompts.mask is None and not prompts.labels.any():
         raise EngineError("a point on the object, a box or a mask is needed")
+    return prompts
 
 
 def build(size: Sam2Size, facts: EngineFacts, options: LoadOptions) -> Sam2Segmenter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -51,6 +52,34 @@ def weights_file(engine: str, checkpoint: Path | None) -> Path:
             path=str(checkpoint),
         )
     return found[0]
+
+
+def normalisation(engine: str, weights: Path) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    """Mean and standard deviation per channel that the checkpoint's own processor file asks for.
+
+    `preprocessor_config.json` is part of a checkpoint as the hub has it, hashed like its
+    weights; None where there is none beside `weights`.
+
+    Raises:
+        EngineUnavailableError: it cannot be read, or holds no three numbers for each.
+    """
+    path = weights.with_name("preprocessor_config.json")
+    if weights.suffix != ".safetensors" or not path.is_file():
+        return None
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        mean, deviation = (tuple(map(float, said[name])) for name in ("image_mean", "image_std"))
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise EngineUnavailableError(
+            f"the processor file of engine {engine!r} says no normalisation: {path} ({exc})",
+            path=str(path),
+        ) from exc
+    if len(mean) != 3 or len(deviation) != 3 or not all(each > 0 for each in deviation):
+        raise EngineUnavailableError(
+            f"the processor file of engine {engine!r} holds no three means and deviations: {path}",
+            path=str(path),
+        )
+    return mean, deviation
 
 
 def read_state(engine: str, path: Path) -> State:

@@ -188,12 +188,14 @@ def picture_tensor(picture: Picture, place: Placement) -> torch.Tensor:
     """A picture (H, W, 3) as a tensor (1, 3, H, W) float32 on the device.
 
     Raises:
-        EngineError: not three channels, or without pixels.
+        EngineError: not three channels, without pixels, or with NaN or infinity.
     """
     import torch
 
     if picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
         raise EngineError(f"a picture has shape (height, width, 3), not {picture.shape}")
+    if not np.isfinite(picture).all():
+        raise EngineError("a picture has values that are not finite (NaN or infinity)")
     plane = torch.from_numpy(np.ascontiguousarray(picture, dtype=np.float32))
     return plane.permute(2, 0, 1)[None].to(place.device)
 

@@ -13,7 +13,7 @@ no interpolation.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +22,17 @@ import numpy as np
 from airoto.errors import EngineError, EngineUnavailableError
 from airoto_server.engines.registry import EngineSpec, LoadOptions, Role
 from airoto_server.engines.roles import EngineFacts, MatteResult, Picture, Trimap
-from airoto_server.engines.torch_checkpoint import read_state, require_match, weights_file
+from airoto_server.engines.torch_checkpoint import (
+    normalisation,
+    read_state,
+    require_match,
+    weights_file,
+)
 from airoto_server.engines.torch_engine import TorchEngine
 from airoto_server.engines.torch_support import (
     IMAGENET_MEAN,
     IMAGENET_STD,
+    Placement,
     building,
     compiled,
     forward_pass,
@@ -43,6 +49,12 @@ if TYPE_CHECKING:
     import torch
     from transformers import VitMatteConfig
 
+# Mean and deviation of colours (RGB, 0..1) where the checkpoint says none: those of the
+# authors' training configuration (`pixel_mean`, `pixel_std` of their detectron2 models, which
+# are ImageNet's). The hub's checkpoints bring a processor file, and what it says is done: it
+# says 0.5 and 0.5 for the same weights. Which of the two is nearer to the truth can only be
+# seen with real weights (`tests/weights`).
+AUTHORS_STATISTICS = (IMAGENET_MEAN, IMAGENET_STD)
 # Sides of the network's input are multiples of this.
 _DIVISOR = 32
 
@@ -105,6 +117,16 @@ class VitMatteMatter(TorchEngine):
     max_window = 512
     overlap = 64
 
+    def __init__(
+        self,
+        facts: EngineFacts,
+        model: torch.nn.Module,
+        place: Placement,
+        statistics: tuple[Sequence[float], Sequence[float]] = AUTHORS_STATISTICS,
+    ) -> None:
+        super().__init__(facts, model, place)
+        self._statistics = statistics
+
     def matte(self, picture: Picture, trimap: Trimap | None, *, seed: int) -> MatteResult:
         """Alpha of one window; no random numbers are drawn.
 
@@ -130,9 +152,7 @@ class VitMatteMatter(TorchEngine):
         import torch
 
         height, width = trimap.shape
-        # The statistics are those of the authors' training. (The hub's processor file says
-        # 0.5 and 0.5 for the same weights, which is transformers' default.)
-        colour = normalise(picture_tensor(picture, self._place), IMAGENET_MEAN, IMAGENET_STD)
+        colour = normalise(picture_tensor(picture, self._place), *self._statistics)
         pixels = torch.cat([colour, mask_tensor(trimap, (height, width), self._place)], dim=1)
         beyond = (0, -width % _DIVISOR, 0, -height % _DIVISOR)
         with forward_pass(self._place):
@@ -195,7 +215,8 @@ def build(size: VitMatteSize, facts: EngineFacts, options: LoadOptions) -> VitMa
         model = VitMatteForImageMatting(configuration(size))
     require_match(facts.name, path, state, model.state_dict())
     model.load_state_dict(state, strict=True)
-    return VitMatteMatter(facts, compiled(settle(model, place)), place)
+    statistics = normalisation(facts.name, path) or AUTHORS_STATISTICS
+    return VitMatteMatter(facts, compiled(settle(model, place)), place, statistics)
 
 
 def _spec(size: VitMatteSize, data: str, rank: int) -> EngineSpec:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
 
-from airoto.errors import EngineUnavailableError, FrameMismatchError
+from airoto.errors import BadRequestError, EngineUnavailableError, FrameMismatchError
 from airoto.wire.messages import DrawnMask, DrawnMaskKind, PointLabel, Prompt
 from airoto_server.engines.registry import Role
 from airoto_server.engines.roles import Candidate, Mask, Prompts, Segmenter, Trimap
@@ -164,8 +164,19 @@ def painted_trimap(workshop: Workshop, shot: Shot, prompt: Prompt) -> Trimap | N
 
 
 def snapped_trimap(guide: Mask) -> Trimap:
-    """A painted trimap as 0, one half and 1: below .1 background, above .9 foreground."""
+    """A painted trimap as 0, one half and 1: below .1 background, above .9 foreground.
+
+    Raises:
+        BadRequestError: no pixel of it is foreground, or none unknown.
+    """
     trimap = np.full(guide.shape, 0.5, np.float32)
     trimap[guide < 0.1] = 0.0
     trimap[guide > 0.9] = 1.0
+    for value, name, level in ((1.0, "foreground", "above 0.9"), (0.5, "unknown", "0.1 to 0.9")):
+        if not (trimap == value).any():
+            raise BadRequestError(
+                f"the trimap has no {name} pixel ({level})",
+                hint="paint background black, foreground white and what is to be matted grey, "
+                "or give it as a mask",
+            )
     return trimap
