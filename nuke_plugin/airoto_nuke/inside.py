@@ -3,10 +3,10 @@
 Standard library only, no Nuke: `templates` writes it as a script's text, `nodes` builds it anew
 inside a node that an older AIRoto saved.
 
-Two paths lead to the views. `Shown` is for windows: the last result, whatever its age, or a
-candidate. `Rendered` is for renders: a current result or an error, and black only where the
-artist chose it. `Source` takes the second one where there are no windows, and while a session
-with windows renders (`rendering`, set by the gate).
+Two paths lead to the views. `Shown` is for windows: the last result, whatever its age, the one
+before it where the newest has no frame yet, or a candidate. `Rendered` is for renders: a current
+result or an error, and black only where the artist chose it. `Source` takes the second one where
+there are no windows, and while a session with windows renders (`rendering`, set by the gate).
 """
 
 from __future__ import annotations
@@ -23,6 +23,11 @@ _CANDIDATE = "($gui && parent.show_candidate && frame==parent.candidate_frame)"
 _BAD = (
     "(parent.stale || parent.has_result==0 || frame<parent.result_first"
     " || frame>parent.result_last || (parent.result_scale<1 && root.proxy==0))"
+)
+# Where the shown result has no frame yet, and the one before it has.
+_EARLIER = (
+    "(parent.has_previous && (frame<parent.result_first || frame>parent.result_last)"
+    " && frame>=parent.previous_first && frame<=parent.previous_last)"
 )
 _SCALE = f"({_CANDIDATE}*parent.candidate_scale + ({_CANDIDATE}==0)*parent.result_scale)"
 _EVERYWHERE = ("rgba.red", "rgba.green", "rgba.blue", "rgba.alpha")
@@ -52,18 +57,22 @@ def inner_nodes(kind: NodeKind) -> tuple[Inner, ...]:
     layer = "object1" if kind is NodeKind.ROTO else "matte"
     final = f"trimap_{layer}.alpha" if kind is NodeKind.TRIMAP else "rgba.alpha"
     held = (("before", "hold"), ("after", "hold"), ("raw", "true"))
-    shown = f"{_CANDIDATE} + 2*(parent.has_result==0)*({_CANDIDATE}==0)"
+    shown = (
+        f"{_CANDIDATE} + ({_CANDIDATE}==0)*(2*(parent.has_result==0)"
+        f" + 3*(parent.has_result==1 && {_EARLIER}))"
+    )
     views = ("Final", "Mask", "Trimap", "Overlay", "Foreground", "Confidence")
     return (
         plate,
         Inner("Input", "mask", (), (("number", "1"),)),
         Inner("Read", "Result", (), (*_READ, _BLACK)),
         Inner("Read", "Checked", (), _READ),
+        Inner("Read", "Previous", (), (*_READ, _BLACK)),
         Inner("Read", "Candidate", (), (*_READ, _BLACK)),
         # Every frame is held, so that every frame is an error.
         Inner("Read", "Refused", (), (("file", f'"{REFUSED}"'), *held)),
         Inner("Expression", "Empty", ("plate",), tuple((f"expr{n}", "0") for n in range(4))),
-        _switch("Shown", shown, "Result", "Candidate", "Empty"),
+        _switch("Shown", shown, "Result", "Candidate", "Empty", "Previous"),
         _switch("Rendered", f"{_BAD} + 2*parent.on_missing", "Checked", "Refused", "Result",
                 "Empty"),
         _switch("Source", "($gui==0) || parent.rendering", "Shown", "Rendered"),

@@ -348,6 +348,10 @@ def show_result(node: Node, manifest: staleness.Manifest) -> None:
     pattern = cache_paths.result_pattern(folder_of(node), manifest.key)
     path = place_of(node).shown(pattern)
     changed = str(value(node, "result_key")) != manifest.key
+    if changed:
+        _keep_previous(node, manifest)
+    if _covers(node, frames):
+        panel.put(node, "has_previous", 0)
     for name in ("Result", "Checked"):
         reader = node.node(name)
         panel.put_on(reader, "file", path)
@@ -362,3 +366,22 @@ def show_result(node: Node, manifest: staleness.Manifest) -> None:
     panel.put(node, "result_last", frames[-1])
     if changed:
         panel.show_layers(node, manifest, kind_of(node) or NodeKind.ROTO)
+
+
+def _keep_previous(node: Node, manifest: staleness.Manifest) -> None:
+    """Let windows show the result until now where the new one has no frames yet."""
+    old = shown_manifest(node)
+    if old is None or not old.finished or old.scale != manifest.scale:
+        panel.put(node, "has_previous", 0)
+        return
+    reader = node.node("Previous")
+    panel.put_on(reader, "file", str(node.node("Result")["file"].value()))
+    for knob, number in (("first", old.finished[0]), ("last", old.finished[-1])):
+        panel.put_on(reader, knob, number)
+        panel.put(node, f"previous_{knob}", number)
+    panel.put(node, "has_previous", 1)
+
+
+def _covers(node: Node, frames: tuple[int, ...]) -> bool:
+    settings = settings_of(node)
+    return set(range(settings.first, settings.last + 1)) <= set(frames)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nuke
 import numpy as np
+import OpenImageIO as oiio
 import pytest
 import session
 from studio import FIRST, HERO, LAST, Studio
@@ -103,6 +104,28 @@ def test_a_frame_that_was_never_made_is_refused(studio):
     assert "missing" in refused(studio, write, LAST)
     studio.press(node, "track")
     nuke.execute(write, LAST, LAST)
+
+
+def test_windows_show_the_last_result_where_the_new_one_has_no_frame_yet(studio):
+    node = studio.tracked()
+    before = {frame: studio.alpha(node, frame) for frame in (FIRST, LAST)}
+    nuke.frame(FIRST + 3)
+    studio.click(node, 10, 10)
+    studio.press(node, "retrack")
+    assert "current: 3 frames" in node["status"].value()
+    assert np.array_equal(studio.alpha(node, FIRST), before[FIRST])
+    assert not np.array_equal(studio.alpha(node, LAST), before[LAST])
+    write = studio.write(node)
+    assert "missing" in refused(studio, write, FIRST)
+    node["on_missing"].setValue("black")
+    nuke.execute(write, FIRST, FIRST)
+    image = oiio.ImageBuf(studio.app.written[-1])
+    alpha = image.get_pixels(oiio.FLOAT)[:, :, image.spec().channelnames.index("A")]
+    assert alpha.max() == 0
+    node["on_missing"].setValue("error")
+    studio.press(node, "track")
+    assert node["has_previous"].value() == 0
+    assert not np.array_equal(studio.alpha(node, FIRST), before[FIRST])
 
 
 def test_a_file_that_another_recipe_made_is_refused(studio):
