@@ -146,7 +146,9 @@ class CommandLine:
 @pytest.fixture
 def cli(tmp_path: Path, socket_folder: Path) -> CommandLine:
     """The command line, where no server runs by default."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("AIROTO")}
+    environment = {
+        k: v for k, v in os.environ.items() if k == "AIROTO_CACHE" or not k.startswith("AIROTO")
+    }
     environment["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(dir=socket_folder)
     environment["NO_COLOR"] = "1"
     return CommandLine(tmp_path, environment)

@@ -167,9 +167,9 @@ def test_another_recipe_or_another_plate_makes_frames_again(
     recipe = drawn_recipe(clip, tmp_path / "out/a.####.exr", track=NULL, plate=plate)
     assert len(render(server.link, recipe).done) == 8
     assert len(render(server.link, recipe).kept) == 8
-    # A frame of the plate changes: its own matte is out of date.
+    # A frame of the plate changes: its own matte and all that were tracked over it are out of date.
     (folder / "plate.1003.exr").write_bytes((folder / "plate.1004.exr").read_bytes())
-    assert render(server.link, recipe).done == [1003]
+    assert render(server.link, recipe).done == [1003, 1004, 1005, 1006, 1007, 1008]
     # A matte is lost.
     (tmp_path / "out/a.1006.exr").unlink()
     assert render(server.link, recipe).done == [1006]

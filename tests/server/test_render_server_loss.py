@@ -39,7 +39,9 @@ class Cli:
     """`airoto` as a process, where no server runs by default."""
 
     def __init__(self, folder: Path) -> None:
-        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("AIROTO")}
+        self.environment = {
+            k: v for k, v in os.environ.items() if k == "AIROTO_CACHE" or not k.startswith("AIROTO")
+        }
         self.environment["XDG_RUNTIME_DIR"] = str(folder)
         self.errors = folder / "errors"
         self.events: list[dict[str, Any]] = []

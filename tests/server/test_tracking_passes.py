@@ -14,10 +14,13 @@ from hypothesis import strategies as st
 from airoto_server.engines.roles import EngineFacts, Mask, Picture, Tracked
 from airoto_server.sessions.masks import MaskStore, quantised
 from airoto_server.sessions.passes import backward_passes, forward_passes, neighbours
+from airoto_server.sessions.track_keys import TrackKeys
 from airoto_server.sessions.tracking import GroupTracking, TrackSettings
 
 FRAMES = list(range(1001, 1021))
 SHAPE = (2, 2)
+# Every step that any tracker takes.
+STEPS: list[int] = []
 
 
 class HistoryRun:
@@ -37,6 +40,7 @@ class HistoryRun:
         assert float(picture[0, 0, 0]) == frame
         assert self.last is None or abs(frame - self.last) == 1
         self.last = frame
+        STEPS.append(frame)
         self.now = {name: value - 1 / 64 for name, value in self.now.items()}
         self.now |= {name: float(mask[0, 0]) for name, mask in (masks or {}).items()}
         return {
@@ -64,6 +68,20 @@ class HistoryTracker:
         return HistoryRun(object_ids)
 
 
+class Kept:
+    """Answers of an earlier job."""
+
+    def __init__(self, answers: Mapping[int, Mapping[int, Tracked]]) -> None:
+        self.answers = {frame: dict(answer) for frame, answer in answers.items()}
+
+    def get(self, frame: int) -> dict[int, Tracked] | None:
+        return self.answers.get(frame)
+
+    def put(self, frame: int, answer: Mapping[int, Tracked]) -> None:
+        assert frame not in self.answers, "what is kept is not made again"
+        self.answers[frame] = dict(answer)
+
+
 def track(
     folder: Path,
     keys: Mapping[int, Sequence[int]],
@@ -73,6 +91,7 @@ def track(
     forward: bool = True,
     backward: bool = True,
     values: Mapping[tuple[int, int], float] | None = None,
+    kept: Mapping[int, Mapping[int, Tracked]] | None = None,
 ) -> dict[int, dict[int, float]]:
     keyframes = MaskStore(folder / "keys")
     for frame in {frame for own in keys.values() for frame in own}:
@@ -110,6 +129,7 @@ def track(
         settings=TrackSettings(forward, backward, whole_shot, seed=0),
         shape=SHAPE,
         wanted=wanted,
+        memory=Kept(kept or {}),
     )
     answers: dict[int, dict[int, float]] = {}
     for frame, answer in group.results():
@@ -219,3 +239,140 @@ def test_a_stored_mask_comes_back_as_quantised(
 def test_a_frame_that_was_not_stored_is_a_key_error(tmp_path: Path) -> None:
     with pytest.raises(KeyError):
         MaskStore(tmp_path).get(1)
+
+
+@given(
+    keys=keyframe_sets,
+    wanted=wanted_sets,
+    whole_shot=st.booleans(),
+    keep=st.sets(st.sampled_from(FRAMES)),
+)
+@settings(max_examples=60)
+def test_what_is_kept_is_not_tracked_again_and_the_rest_stays_the_same(
+    tmp_path_factory: pytest.TempPathFactory,
+    keys: dict[int, list[int]],
+    wanted: list[int],
+    whole_shot: bool,
+    keep: set[int],
+) -> None:
+    folder = tmp_path_factory.mktemp("kept")
+    STEPS.clear()
+    whole = track(folder / "a", keys, wanted, whole_shot=whole_shot)
+    first = len(STEPS)
+    kept = {
+        frame: {
+            name: Tracked(np.full(SHAPE, value, np.float32), 0.5) for name, value in answer.items()
+        }
+        for frame, answer in whole.items()
+        if frame in keep
+    }
+    STEPS.clear()
+    again = track(folder / "b", keys, wanted, whole_shot=whole_shot, kept=kept)
+    assert again == whole
+    assert len(STEPS) <= first
+    if keep >= set(wanted):
+        assert not STEPS
+
+
+def test_after_a_break_only_what_is_missing_is_tracked(tmp_path: Path) -> None:
+    keys = {1: [1001, 1008, 1016]}
+    kept = {frame: {1: Tracked(np.zeros(SHAPE, np.float32), 1.0)} for frame in range(1001, 1011)}
+    STEPS.clear()
+    track(tmp_path, keys, FRAMES, kept=kept)
+    # Both ways from the keyframes around the first missing frame; backward no further than it.
+    assert sorted(STEPS) == sorted([*range(1008, 1016), *range(1011, 1017), *range(1016, 1021)])
+
+
+def chain(
+    keys: Mapping[int, Sequence[int]],
+    pictures: Mapping[int, str],
+    masks: Mapping[tuple[int, int], str],
+    settings: TrackSettings,
+) -> dict[int, str]:
+    made = TrackKeys(
+        ("history", "1"),
+        frames=FRAMES,
+        keys=keys,
+        settings=settings,
+        picture=lambda frame: pictures.get(frame, f"picture {frame}"),
+        keyframe=lambda name, frame: masks.get((name, frame), f"mask {name} {frame}"),
+    )
+    return {frame: made.of(frame) for frame in FRAMES}
+
+
+@given(
+    keys=keyframe_sets,
+    whole_shot=st.booleans(),
+    forward=st.booleans(),
+    backward=st.booleans(),
+    data=st.data(),
+)
+@settings(max_examples=80)
+def test_a_frame_keeps_its_key_only_where_its_answer_stays_the_same(
+    tmp_path_factory: pytest.TempPathFactory,
+    keys: dict[int, list[int]],
+    whole_shot: bool,
+    forward: bool,
+    backward: bool,
+    data: st.DataObject,
+) -> None:
+    """Another mask on a keyframe, one keyframe more, or one less."""
+    name = data.draw(st.sampled_from(sorted(keys)))
+    own = keys[name]
+    kind = data.draw(st.sampled_from(["value", "add", "remove"]))
+    changed, values = dict(keys), {}
+    if kind == "value":
+        values = {(name, data.draw(st.sampled_from(own))): 0.5}
+    elif kind == "add":
+        changed[name] = sorted({*own, data.draw(st.sampled_from(FRAMES))})
+    elif len(own) > 1:
+        changed[name] = [key for key in own if key != data.draw(st.sampled_from(own))] or own
+    options = TrackSettings(forward, backward, whole_shot, seed=0)
+    before = chain(keys, {}, {}, options)
+    after = chain(changed, {}, dict.fromkeys(values, "another"), options)
+    folder = tmp_path_factory.mktemp("chain")
+    ways = {"whole_shot": whole_shot, "forward": forward, "backward": backward}
+    old = track(folder / "old", keys, FRAMES, **ways)
+    new = track(folder / "new", changed, FRAMES, values=values, **ways)
+    for frame in FRAMES:
+        if before[frame] == after[frame]:
+            assert old[frame] == new[frame], frame
+
+
+@given(
+    own=st.lists(st.sampled_from(FRAMES), min_size=1, max_size=5, unique=True).map(sorted),
+    frame=st.sampled_from(FRAMES),
+)
+def test_in_memory_mode_segment_a_correction_or_pixel_reaches_its_neighbours_and_no_further(
+    own: list[int], frame: int
+) -> None:
+    options = TrackSettings(True, True, False, seed=0)
+    before = chain({1: own}, {}, {}, options)
+    around = neighbours(own, frame)
+    first, last = around.before or FRAMES[0], around.after or FRAMES[-1]
+    pixel = chain({1: own}, {frame: "another"}, {}, options)
+    mask = chain({1: sorted({*own, frame})}, {}, {(1, frame): "another"}, options)
+    for at in FRAMES:
+        if around.is_key:
+            continue
+        reached = first < at < last or (at == first and around.before is None)
+        reached = reached or (at == last and around.after is None)
+        assert (before[at] != mask[at]) == reached, at
+        assert (before[at] != pixel[at]) <= reached, at
+    if not around.is_key:
+        assert before[frame] != pixel[frame]
+
+
+def test_another_engine_seed_or_direction_is_another_key() -> None:
+    keys = {1: [1001, 1010]}
+    made = {
+        chain(keys, {}, {}, TrackSettings(forward, backward, whole, seed))[1005]
+        for forward, backward, whole, seed in (
+            (True, True, False, 0),
+            (True, False, False, 0),
+            (False, True, False, 0),
+            (True, True, True, 0),
+            (True, True, False, 1),
+        )
+    }
+    assert len(made) == 5

@@ -35,9 +35,9 @@ def writer(folder: Path, decoder: Decoder, name: str = "out/hero.%04d.exr", **mo
     return MatteWriter(settings, decoder, Roots((folder,)))
 
 
-def matte(recipe_hash: str = "r1", content_id: str = "c1") -> Matte:
+def matte(recipe_hash: str = "r1", result_key: str = "c1") -> Matte:
     alpha = np.linspace(0, 1, 80, dtype=np.float32).reshape(8, 10)
-    provenance = {"recipe_hash": recipe_hash, "content_id": content_id}
+    provenance = {"recipe_hash": recipe_hash, "result_key": result_key}
     one = ObjectMatte("hero", alpha)
     return Matte(alpha, (one,), Window(0, 0, 10, 8), (10, 8), provenance=provenance)
 
@@ -52,7 +52,7 @@ def test_the_folder_is_made_and_everything_is_to_do(tmp_path: Path, decoder: Dec
     assert (plan.kept, plan.todo) == ((), (1, 2, 3))
     path = made.write(1, matte())
     assert path == tmp_path / "new" / "deep" / "hero.0001.exr"
-    assert read_provenance(path) == {"recipe_hash": "r1", "content_id": "c1"}
+    assert read_provenance(path) == {"recipe_hash": "r1", "result_key": "c1"}
     assert [p.name for p in path.parent.iterdir()] == ["hero.0001.exr"]
 
 
@@ -73,7 +73,7 @@ def test_resuming_keeps_what_this_recipe_made_from_this_content(
 def test_the_content_is_asked_for_only_where_it_matters(tmp_path: Path, decoder: Decoder) -> None:
     asked = []
 
-    def content_id(frame: int) -> str:
+    def result_key(frame: int) -> str:
         asked.append(frame)
         return content(frame)
 
@@ -81,7 +81,7 @@ def test_the_content_is_asked_for_only_where_it_matters(tmp_path: Path, decoder:
     made.plan((1,), "r1", content)
     made.write(1, matte("r1", "c1"))
     made.write(2, matte("other recipe", "c2"))
-    made.plan((1, 2, 3), "r1", content_id)
+    made.plan((1, 2, 3), "r1", result_key)
     assert asked == [1]
 
 

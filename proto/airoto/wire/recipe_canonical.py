@@ -52,7 +52,12 @@ _LEFT_OUT = frozenset(
 )
 # Joined the format after recipes had been hashed: absent, they leave no trace.
 _LATER = frozenset(
-    {"airoto.v1.Recipe.detect", "airoto.v1.Recipe.preset", "airoto.v1.Matte.transparent"}
+    {
+        "airoto.v1.Recipe.detect",
+        "airoto.v1.Recipe.preset",
+        "airoto.v1.Recipe.locked",
+        "airoto.v1.Matte.transparent",
+    }
 )
 
 

@@ -29,6 +29,7 @@ from airoto_server.service.metrics import Metrics
 from airoto_server.service.page import StatusPage
 from airoto_server.service.servicer import Servicer
 from airoto_server.sessions.workshop import Settings, Workshop
+from airoto_server.storage.place import cache_place
 
 _log = logging.getLogger("airoto_server")
 
@@ -63,6 +64,15 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--scratch", type=Path, metavar="DIR", help="where uploads and tracked masks wait on disk"
+    )
+    parser.add_argument(
+        "--cache",
+        metavar="DIR",
+        help="where results are kept by content, or `off` (default: $AIROTO_CACHE, or "
+        "airoto/results in your cache folder); several servers may share it",
+    )
+    parser.add_argument(
+        "--cache-limit", metavar="SIZE", help="of it (default: $AIROTO_CACHE_LIMIT, or 20G)"
     )
     parser.add_argument(
         "--threads", type=int, default=0, help="worker threads of a job (default: all processors)"
@@ -188,6 +198,7 @@ async def _serve(options: argparse.Namespace, target: Target) -> int:
         waiting=options.waiting,
         precision=options.precision,
         memory_limit=options.memory_limit * 10**6,
+        cache=cache_place(options.cache, options.cache_limit),
     )
     with contextlib.ExitStack() as stack:
         if target.socket:

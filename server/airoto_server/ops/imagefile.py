@@ -213,13 +213,18 @@ def read_frame(
     )
 
 
-def read_mask(path: Path, *, label: str = "", max_pixels: int = MAX_PIXELS) -> MaskImage:
+def read_mask(
+    path: Path, *, layer: str = "", label: str = "", max_pixels: int = MAX_PIXELS
+) -> MaskImage:
     """A mask file: its alpha if there is one, else its first channel, clipped to 0..1.
+
+    Args:
+        layer: that holds it; empty for the main picture.
 
     Raises:
         as `read_frame`.
     """
-    frame = read_frame(path, label=label, max_pixels=max_pixels)
+    frame = read_frame(path, layer=layer, label=label, max_pixels=max_pixels)
     plane = frame.alpha if frame.alpha is not None else frame.pixels[:, :, 0]
     mask = np.clip(plane.astype(np.float32), 0.0, 1.0)
     return MaskImage(np.ascontiguousarray(mask), frame.window, frame.display)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from airoto.review import Reason
 from airoto.wire import messages as pb
 from airoto_server.engines.registry import Role
 from airoto_server.sessions import events
@@ -19,6 +20,12 @@ _STATUSES = {
     events.FrameStatus.DONE: pb.FrameStatus.FRAME_STATUS_DONE,
     events.FrameStatus.KEPT: pb.FrameStatus.FRAME_STATUS_KEPT,
     events.FrameStatus.SKIPPED: pb.FrameStatus.FRAME_STATUS_SKIPPED,
+}
+_REASONS = {
+    Reason.EMPTY: pb.ReviewReason.REVIEW_REASON_EMPTY,
+    Reason.LOW_CONFIDENCE: pb.ReviewReason.REVIEW_REASON_LOW_CONFIDENCE,
+    Reason.AREA_JUMP: pb.ReviewReason.REVIEW_REASON_AREA_JUMP,
+    Reason.FLICKER: pb.ReviewReason.REVIEW_REASON_FLICKER,
 }
 
 
@@ -97,6 +104,21 @@ def render_response(event: events.Event) -> pb.RenderResponse:
             return pb.RenderResponse(
                 preview=pb.PreviewFile(kind=event.kind, handle=event.handle, name=event.name)
             )
+        case events.Reviewed():
+            return pb.RenderResponse(
+                review=pb.Review(
+                    frames=[
+                        pb.FrameToReview(
+                            frame=one.frame,
+                            object_id=one.object_id,
+                            reason=_REASONS[one.reason],
+                            weight=one.weight,
+                            message=one.why,
+                        )
+                        for one in event.findings
+                    ]
+                )
+            )
         case events.Finished():
             return pb.RenderResponse(
                 summary=pb.RenderSummary(
@@ -105,6 +127,8 @@ def render_response(event: events.Event) -> pb.RenderResponse:
                     skipped=event.skipped,
                     seconds=event.seconds,
                     stage_seconds=event.stage_seconds,
+                    stage_made=event.stage_made,
+                    stage_cached=event.stage_cached,
                 )
             )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,22 @@ from airoto_server.sessions.shot import Shot
 from airoto_server.sessions.workshop import Workshop
 from airoto_server.transport.matte_writer import MatteWriter, OutputSettings
 from airoto_server.transport.roots import Roots
+
+
+@dataclass(frozen=True)
+class Matted:
+    """A frame on its way to its file.
+
+    Attributes:
+        matting: for those who need the plate's pixels.
+        notes: fallbacks of the matter.
+    """
+
+    frame: int
+    masks: Mapping[int, Tracked]
+    alphas: Mapping[int, ObjectAlpha]
+    matting: Callable[[], FrameMatting]
+    notes: tuple[str, ...]
 
 
 class Delivery:
@@ -58,18 +75,39 @@ class Delivery:
             roots,
         )
 
-    def divide(self, frames: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    def divide(
+        self, frames: Sequence[int], result_key: Callable[[int], str]
+    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Frames finished before by the same recipe, and those to be made.
+
+        Args:
+            result_key: what a frame's file depends on; asked for where a file is there.
 
         Raises:
             OutputError, PathForbiddenError: the folder cannot be used, or files are in the way.
         """
-        plan = self._writer.plan(frames, self._hash, self._shot.reader.content_id)
+        plan = self._writer.plan(frames, self._hash, result_key)
         return plan.kept, plan.todo
 
     def path(self, frame: int) -> Path:
         """Where a frame's file lies."""
         return self._writer.path(frame)
+
+    def output_path(self, frame: int) -> Path:
+        """Where the recipe wants a frame's file."""
+        wanted = Pattern.parse(self._shot.recipe.output.path)
+        return wanted.path(frame, self._shot.recipe.plate.view)
+
+    def approved(self, frame: int, file: Path) -> tuple[str, str]:
+        """Put an approved file where the frame's matte goes; its path there, or its handle.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        path = self.output_path(frame)
+        if self._by_handle:
+            return "", self._spool.put_file(file, path.name).handle
+        return str(self._writer.put(frame, file)), ""
 
     def kept(self, frame: int) -> FrameFinished:
         """The event for a frame that was finished before."""
@@ -84,53 +122,43 @@ class Delivery:
             ),
         )
 
-    def deliver(
-        self,
-        frame: int,
-        masks: Mapping[int, Tracked],
-        alphas: Mapping[int, ObjectAlpha],
-        matting: FrameMatting,
-    ) -> FrameFinished:
+    def deliver(self, one: Matted, result_key: str) -> FrameFinished:
         """Write one frame.
+
+        Args:
+            result_key: what the file depends on.
 
         Raises:
             OutputError: it cannot be written.
         """
+        frame = one.frame
         results = tuple(
             ObjectResult(
                 object_id,
-                round(masks[object_id].confidence, 4),
-                round(float(one.alpha.sum(dtype=np.float64)) / self._shot.scale**2, 1),
+                round(one.masks[object_id].confidence, 4),
+                round(float(made.alpha.sum(dtype=np.float64)) / self._shot.scale**2, 1),
             )
-            for object_id, one in sorted(alphas.items())
+            for object_id, made in sorted(one.alphas.items())
         )
-        path = self._writer.write(frame, self._matte(frame, masks, alphas, matting, results))
+        path = self._writer.write(frame, self._matte(one, results, result_key))
         if not self._by_handle:
             return FrameFinished(frame, FrameStatus.DONE, path=str(path), objects=results)
-        wanted = Path(self._shot.recipe.output.path)
-        name = Pattern.parse(str(wanted)).path(frame, self._shot.recipe.plate.view).name
-        item = self._spool.put_file(path, name)
+        item = self._spool.put_file(path, self.output_path(frame).name)
         path.unlink()
         return FrameFinished(frame, FrameStatus.DONE, handle=item.handle, objects=results)
 
-    def _matte(
-        self,
-        frame: int,
-        masks: Mapping[int, Tracked],
-        alphas: Mapping[int, ObjectAlpha],
-        matting: FrameMatting,
-        results: Sequence[ObjectResult],
-    ) -> Matte:
+    def _matte(self, one: Matted, results: Sequence[ObjectResult], result_key: str) -> Matte:
         shot, output = self._shot, self._shot.recipe.output
         shape = (shot.window.height, shot.window.width)
-        whole = union([one.alpha for one in alphas.values()], shape)
+        whole = union([made.alpha for made in one.alphas.values()], shape)
         provenance: dict[str, Any] = {
-            **self.provenance.as_dict(),
+            **self.provenance.with_notes(one.notes).as_dict(),
             "recipe_hash": self._hash,
-            "content_id": shot.reader.content_id(frame),
+            "result_key": result_key,
+            "content_id": shot.reader.content_id(one.frame),
             "objects": {
-                str(one.object_id): {"confidence": one.confidence, "area": one.area}
-                for one in results
+                str(each.object_id): {"confidence": each.confidence, "area": each.area}
+                for each in results
             },
         }
         # Results do not depend on it, so that files of one recipe are the same bit for bit.
@@ -139,16 +167,16 @@ class Delivery:
             union=whole,
             objects=tuple(
                 ObjectMatte(
-                    one.name,
-                    alphas[one.id].alpha,
-                    alphas[one.id].trimap if output.trimap else None,
-                    masks[one.id].confidence if output.confidence else None,
+                    each.name,
+                    one.alphas[each.id].alpha,
+                    one.alphas[each.id].trimap if output.trimap else None,
+                    one.masks[each.id].confidence if output.confidence else None,
                 )
-                for one in shot.recipe.objects
+                for each in shot.recipe.objects
             ),
             window=shot.window,
             display=(round(shot.format.width * shot.scale), round(shot.format.height * shot.scale)),
             pixel_aspect=shot.format.pixel_aspect,
-            foreground=matting.foreground(whole) if output.foreground else None,
+            foreground=one.matting().foreground(whole) if output.foreground else None,
             provenance=provenance,
         )

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from airoto.review import Finding
 from airoto_server.engines.registry import Role
 from airoto_server.engines.roles import Engine
 
@@ -41,12 +42,14 @@ class Provenance:
 
     def with_engine(self, role: Role, engine: Engine) -> Provenance:
         """The same with what a loaded engine says of its device and precision."""
+        return self.with_facts(role, engine.device(), engine.precision())
+
+    def with_facts(self, role: Role, device: str, precision: str) -> Provenance:
+        """The same with the device and precision of the engine of a role."""
         return replace(
             self,
             engines=tuple(
-                replace(use, device=engine.device(), precision=engine.precision())
-                if use.role is role
-                else use
+                replace(use, device=device, precision=precision) if use.role is role else use
                 for use in self.engines
             ),
         )
@@ -188,17 +191,31 @@ class PreviewMade:
 
 
 @dataclass(frozen=True)
+class Reviewed:
+    """The frames most worth looking at, worst first."""
+
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
 class Finished:
-    """The end of a render; seconds of work by stage."""
+    """The end of a render.
+
+    Attributes:
+        stage_seconds: of work by stage.
+        stage_made, stage_cached: results that were computed, and those that were kept before.
+    """
 
     done: int
     kept: int
     skipped: int
     seconds: float
     stage_seconds: dict[str, float]
+    stage_made: dict[str, int] = field(default_factory=dict)
+    stage_cached: dict[str, int] = field(default_factory=dict)
 
 
-Event = Planned | Queued | FrameFinished | Progress | Warned | PreviewMade | Finished
+Event = Planned | Queued | FrameFinished | Progress | Warned | PreviewMade | Reviewed | Finished
 
 
 @dataclass(frozen=True)

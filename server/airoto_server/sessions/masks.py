@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from airoto.errors import OutOfSpaceError
 from airoto_server.engines.roles import Mask, Tracked
 
-_HEADER = struct.Struct("<IIId")
+_HEADER = struct.Struct("<IIIdI")
 _STEPS = 65535
 
 
@@ -22,8 +24,71 @@ def quantised(mask: Mask) -> Mask:
     Every mask goes through this, stored or not, so that results do not depend on which
     ones were.
     """
-    steps = np.rint(np.clip(mask, 0.0, 1.0) * np.float32(_STEPS))
-    return np.asarray(steps / np.float32(_STEPS), np.float32)
+    return of_steps(steps_of(mask))
+
+
+def steps_of(mask: Mask) -> npt.NDArray[np.uint16]:
+    """A mask as whole numbers of 1/65535."""
+    return np.asarray(np.rint(np.clip(mask, 0.0, 1.0) * np.float32(_STEPS)), "<u2")
+
+
+def of_steps(steps: npt.NDArray[np.uint16]) -> Mask:
+    """The mask that `steps_of` was made from."""
+    return steps.astype(np.float32) / np.float32(_STEPS)
+
+
+def mask_digest(mask: Mask) -> str:
+    """64 hex digits of a mask as the store keeps it."""
+    return hashlib.sha256(repr(mask.shape).encode() + steps_of(mask).tobytes()).hexdigest()
+
+
+def packed(tracked: Mapping[int, Tracked]) -> bytes:
+    """The masks of one frame as bytes."""
+    parts = []
+    for object_id, one in sorted(tracked.items()):
+        height, width = one.mask.shape
+        content = zlib.compress(steps_of(one.mask).tobytes(), 1)
+        parts.append(_HEADER.pack(object_id, height, width, one.confidence, len(content)))
+        parts.append(content)
+    return b"".join(parts)
+
+
+def unpacked(data: bytes) -> dict[int, Tracked]:
+    """What `packed` made.
+
+    Raises:
+        ValueError: it did not make this.
+    """
+    content = memoryview(data)
+    tracked: dict[int, Tracked] = {}
+    at = 0
+    try:
+        while at < len(content):
+            object_id, height, width, confidence, size = _HEADER.unpack_from(content, at)
+            at += _HEADER.size
+            steps = np.frombuffer(inflated(content[at : at + size], height * width * 2), "<u2")
+            at += size
+            tracked[object_id] = Tracked(of_steps(steps.reshape(height, width)), confidence)
+    except struct.error as exc:
+        raise ValueError(f"no masks: {exc}") from exc
+    return tracked
+
+
+def inflated(data: bytes | memoryview, size: int) -> bytes:
+    """`size` bytes that zlib deflated.
+
+    Raises:
+        ValueError: it is anything else.
+    """
+    # However much it would become, no more than that is made.
+    inflater = zlib.decompressobj()
+    try:
+        content = inflater.decompress(data, size + 1)
+    except zlib.error as exc:
+        raise ValueError(str(exc)) from exc
+    if len(content) != size:
+        raise ValueError(f"{len(content)} bytes where {size} should be")
+    return content
 
 
 class MaskStore:
@@ -39,17 +104,9 @@ class MaskStore:
         Raises:
             OutOfSpaceError: the disk is full.
         """
-        parts = []
-        for object_id, one in sorted(tracked.items()):
-            height, width = one.mask.shape
-            steps = np.rint(np.clip(one.mask, 0.0, 1.0) * np.float32(_STEPS))
-            packed = zlib.compress(steps.astype("<u2").tobytes(), 1)
-            parts.append(_HEADER.pack(object_id, height, width, one.confidence))
-            parts.append(struct.pack("<I", len(packed)))
-            parts.append(packed)
         temporary = self._path(frame).with_suffix(".tmp")
         try:
-            temporary.write_bytes(b"".join(parts))
+            temporary.write_bytes(packed(tracked))
             temporary.replace(self._path(frame))
         except OSError as exc:
             temporary.unlink(missing_ok=True)
@@ -61,21 +118,9 @@ class MaskStore:
     def get(self, frame: int) -> dict[int, Tracked]:
         """The masks of a frame; KeyError where there are none."""
         try:
-            content = memoryview(self._path(frame).read_bytes())
+            return unpacked(self._path(frame).read_bytes())
         except FileNotFoundError:
             raise KeyError(frame) from None
-        tracked: dict[int, Tracked] = {}
-        at = 0
-        while at < len(content):
-            object_id, height, width, confidence = _HEADER.unpack_from(content, at)
-            at += _HEADER.size
-            (size,) = struct.unpack_from("<I", content, at)
-            at += 4
-            steps = np.frombuffer(zlib.decompress(content[at : at + size]), "<u2")
-            at += size
-            mask = steps.reshape(height, width).astype(np.float32) / np.float32(_STEPS)
-            tracked[object_id] = Tracked(mask, confidence)
-        return tracked
 
     def drop(self, frame: int) -> None:
         """Forget a frame, if it is there."""

@@ -122,6 +122,51 @@ class _Window(Generic[S]):
         return found
 
 
+class Surroundings:
+    """Which frames a matte depends on.
+
+    Args:
+        masked: frames of the whole plate that have masks, ascending.
+        usable: frames of the whole plate, ascending; neighbours in it are neighbours in time.
+
+    Attributes:
+        steady: whether edges are held steady over time.
+    """
+
+    def __init__(self, shot: Shot, masked: Sequence[int], usable: Sequence[int]) -> None:
+        self.usable = tuple(usable)
+        self.place = {frame: place for place, frame in enumerate(usable)}
+        self._masked = frozenset(masked)
+        # A subject that the matter finds by itself has no masks, and a filter of its own.
+        self.steady = (
+            shot.rules.stability > 0
+            and Role.MATTER in shot.engines
+            and subject_of(shot.recipe) is None
+        )
+
+    def to_matte(self, frames: Collection[int]) -> list[int]:
+        """Frames whose raw alphas these are made from, ascending."""
+        return self._around(frames, ALPHA_RADIUS if self.steady else 0)
+
+    def to_track(self, frames: Collection[int]) -> list[int]:
+        """Frames whose masks these are made from, ascending."""
+        return self._around(self.to_matte(frames), TRIMAP_RADIUS if self.steady else 0)
+
+    def _around(self, frames: Collection[int], radius: int) -> list[int]:
+        """The frames and those up to `radius` steps from them, as far as masks go on."""
+        found = set(frames)
+        for frame in frames:
+            for step in (-1, 1):
+                for distance in range(1, radius + 1):
+                    place = self.place[frame] + step * distance
+                    if not 0 <= place < len(self.usable):
+                        break
+                    if self.usable[place] not in self._masked:
+                        break
+                    found.add(self.usable[place])
+        return sorted(found)
+
+
 class MatteStage:
     """The matte stage of one job.
 
@@ -131,8 +176,7 @@ class MatteStage:
 
     Args:
         todo: frames to answer, ascending.
-        masked: frames of the whole plate that have masks, ascending.
-        usable: frames of the whole plate, ascending; neighbours in it are neighbours in time.
+        surroundings: of the shot's frames.
         painted: the trimap that was painted for an object on a frame, if there is one.
         turn: takes the device for one piece of work.
         unit: times a piece of work that counts as so many frames.
@@ -145,8 +189,7 @@ class MatteStage:
         shot: Shot,
         todo: Sequence[int],
         *,
-        masked: Sequence[int],
-        usable: Sequence[int],
+        surroundings: Surroundings,
         painted: Callable[[int, int], Trimap | None],
         turn: Callable[[], AbstractContextManager[Turn]],
         unit: Callable[[int], AbstractContextManager[None]],
@@ -161,17 +204,10 @@ class MatteStage:
         self._matting = matting
         self._answered = answered
         self._grid = Grid.of(shot.working, shot.window, shot.scale)
-        self._usable = tuple(usable)
-        self._place = {frame: place for place, frame in enumerate(usable)}
-        self._masked = frozenset(masked)
-        # A subject that the matter finds by itself has no masks, and a filter of its own.
-        self._steady = (
-            shot.rules.stability > 0
-            and Role.MATTER in shot.engines
-            and subject_of(shot.recipe) is None
-        )
-        self.to_matte = self._around(todo, ALPHA_RADIUS if self._steady else 0)
-        self.to_track = self._around(self.to_matte, TRIMAP_RADIUS if self._steady else 0)
+        self._place = surroundings.place
+        self._steady = surroundings.steady
+        self.to_matte = surroundings.to_matte(todo)
+        self.to_track = surroundings.to_track(todo)
 
     def run(
         self, tracked: Iterator[tuple[int, Masks]], matter: Matter | None
@@ -188,20 +224,6 @@ class MatteStage:
             for window in _windows(solved, ALPHA_RADIUS):
                 if window.one.frame in self._todo:
                     yield self._finished(window)
-
-    def _around(self, frames: Collection[int], radius: int) -> list[int]:
-        """The frames and those up to `radius` steps from them, as far as masks go on."""
-        found = set(frames)
-        for frame in frames:
-            for step in (-1, 1):
-                for distance in range(1, radius + 1):
-                    place = self._place[frame] + step * distance
-                    if not 0 <= place < len(self._usable):
-                        break
-                    if self._usable[place] not in self._masked:
-                        break
-                    found.add(self._usable[place])
-        return sorted(found)
 
     # ---- one frame for itself -----------------------------------------------------
 

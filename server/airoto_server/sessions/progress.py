@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from airoto_server.sessions.events import Progress
 
 class Tally:
     """Units of work by stage: how many there will be, are done, and how long one takes.
+
+    For any number of threads.
 
     Args:
         frames: frames to be made.
@@ -28,10 +31,18 @@ class Tally:
         self._done: dict[str, int] = {}
         self._seconds: dict[str, float] = {}
         self._started = time.monotonic()
+        self._lock = threading.Lock()
 
     def plan(self, stage: str, units: int) -> None:
         """Say that a stage has so many more units."""
-        self._planned[stage] = self._planned.get(stage, 0) + units
+        with self._lock:
+            self._planned[stage] = self._planned.get(stage, 0) + units
+
+    def spare(self, stage: str, units: int) -> None:
+        """Say that a stage has so many units less, because they need not be done."""
+        with self._lock:
+            least = self._done.get(stage, 0)
+            self._planned[stage] = max(least, self._planned.get(stage, 0) - units)
 
     @contextmanager
     def unit(self, stage: str, units: int = 1) -> Iterator[None]:
@@ -42,8 +53,9 @@ class Tally:
             yield
         finally:
             spent = time.monotonic() - before
-            self._seconds[stage] = self._seconds.get(stage, 0.0) + spent
-            self._done[stage] = self._done.get(stage, 0) + units
+            with self._lock:
+                self._seconds[stage] = self._seconds.get(stage, 0.0) + spent
+                self._done[stage] = self._done.get(stage, 0) + units
             self._on_unit(stage, units, spent)
 
     @property
@@ -58,6 +70,10 @@ class Tally:
 
     def progress(self) -> Progress:
         """Where the work is now."""
+        with self._lock:
+            return self._progress()
+
+    def _progress(self) -> Progress:
         left = 0.0
         known = True
         for stage, planned in self._planned.items():

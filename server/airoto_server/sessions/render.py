@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import shutil
-from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from airoto.errors import RecipeError, Violation
+from airoto.review import Seen, frames_to_review
 from airoto.wire import messages as pb
 from airoto.wire.recipe import recipe_hash, validate
 from airoto_server.engines.registry import Role
-from airoto_server.engines.roles import Engine, Matter, Tracked, Tracker, Trimap
-from airoto_server.ops.seeds import seed_for
 from airoto_server.scheduler.admission import Job, Place
 from airoto_server.scheduler.cancel import Cancel
-from airoto_server.scheduler.lane import Turn
-from airoto_server.sessions.delivery import Delivery
-from airoto_server.sessions.detecting import (
-    SeeThrough,
-    phrases_not_found,
-    texts_in,
-    with_boxes,
-)
+from airoto_server.sessions.cache import ShotCache
+from airoto_server.sessions.cache_keys import ShotKeys
+from airoto_server.sessions.content_ahead import ContentAhead
+from airoto_server.sessions.delivery import Delivery, Matted
+from airoto_server.sessions.detecting import phrases_not_found, texts_in, with_boxes
 from airoto_server.sessions.events import (
     Event,
     Finished,
@@ -33,29 +27,18 @@ from airoto_server.sessions.events import (
     FrameStatus,
     Planned,
     Queued,
+    Reviewed,
     Warned,
 )
-from airoto_server.sessions.keyframes import Prompting, chosen, painted_trimap
-from airoto_server.sessions.masks import MaskStore
-from airoto_server.sessions.mattes import FrameMattes, MatteStage
-from airoto_server.sessions.matting import FrameMatting
+from airoto_server.sessions.groups import Groups
+from airoto_server.sessions.locked import LockedFrames
+from airoto_server.sessions.making import Making
 from airoto_server.sessions.paths import refuse_relative_paths
 from airoto_server.sessions.preview import PreviewMaker
 from airoto_server.sessions.progress import Tally
 from airoto_server.sessions.shot import Shot, frame_span, open_shot
-from airoto_server.sessions.subject import (
-    FOUND,
-    SubjectMatting,
-    check_subject,
-    subject_of,
-)
-from airoto_server.sessions.tracking import GroupTracking, TrackSettings
+from airoto_server.sessions.subject import FOUND, check_subject, subject_of
 from airoto_server.sessions.workshop import Workshop
-
-# Finished frames that may wait for the disk.
-_WRITES_AHEAD = 2
-
-Masks = Mapping[int, Tracked]
 
 
 def render(
@@ -111,21 +94,20 @@ class _Job:
         self._workshop = workshop
         self._shot = shot
         self._found = tuple(found)
+        self._request = request
         self._cancel = cancel
         self._emit = emit
         self._folder = folder
         self._stack = stack
-        self._client = folder.name
         self._span = frame_span(shot.recipe, request.frames if request.HasField("frames") else None)
         self._hash = recipe_hash(request.recipe)
         self._delivery = Delivery(workshop, shot, self._hash, request.delivery, folder)
         self._preview = (
             PreviewMaker(shot, folder / "preview", workshop.decoder) if request.preview else None
         )
+        self._cache = ShotCache(workshop.results, lambda message: emit(Warned(message)))
+        self._seen: dict[int, list[Seen]] = {}
         self._tally = Tally(0)
-        self._see_through = SeeThrough(workshop, shot, self._turn)
-        # Fallbacks of engines, told after the turn in which they happened.
-        self._notes: list[str] = []
         self._ticket = Job(
             shot.recipe.name or Path(shot.recipe.output.path).name,
             client=cancel.client,
@@ -136,41 +118,54 @@ class _Job:
     def run(self) -> None:
         shot, emit = self._shot, self._emit
         plan = shot.reader.plan(frame_span(shot.recipe, None))
-        trackable = plan.usable
-        self._check_prompted_frames(set(trackable))
-        wanted = self._wanted(trackable)
-        kept, todo = self._delivery.divide(wanted)
-        skipped = sorted(set(self._span) - set(wanted))
+        self._check_prompted_frames(set(plan.usable))
+        locked = self._locked(plan.usable)
+        keys = self._keys(plan.usable, locked)
+        masked = self._masked(plan.usable, locked.frames)
+        groups = Groups(shot, plan.usable, masked, locked.frames, keys)
+        wanted = [one for one in masked if one in self._span and one not in locked.frames]
+        approved = sorted(locked.frames & set(self._span))
+        kept, todo = self._delivery.divide(wanted, groups.result_key)
+        skipped = sorted(set(self._span) - set(wanted) - locked.frames)
         self._tally = Tally(len(todo), self._workshop.watch.stage)
-        emit(Planned(self._hash, shot.provenance, len(todo), tuple(kept), self._found))
+        before = sorted((*kept, *approved))
+        emit(Planned(self._hash, shot.provenance, len(todo), tuple(before), self._found))
         for phrase in phrases_not_found(shot, self._found):
             emit(Warned(f"nothing was found for {phrase!r}", shot.recipe.detect.frame))
         for note in plan.notes:
             emit(Warned(note))
         for frame in skipped:
             emit(FrameFinished(frame, FrameStatus.SKIPPED))
-        for frame in kept:
-            emit(self._delivery.kept(frame))
+        for frame in before:
+            is_approved = frame in locked.frames
+            self._tell(locked.finished(frame) if is_approved else self._delivery.kept(frame))
         if todo:
             with self._on_a_device(len(todo)):
-                self._make(todo, trackable)
+                self._make(groups, locked, keys, todo)
         if self._preview is not None:
-            self._make_preview(kept)
+            self._make_preview(kept, approved, locked)
+        self._review()
         tally = self._tally
-        emit(Finished(len(todo), len(kept), len(skipped), tally.seconds, tally.stage_seconds))
+        emit(
+            Finished(
+                len(todo),
+                len(before),
+                len(skipped),
+                tally.seconds,
+                tally.stage_seconds,
+                self._cache.made,
+                self._cache.found,
+            )
+        )
 
     # ---- what there is to do ----------------------------------------------------
 
-    def _wanted(self, trackable: Sequence[int]) -> list[int]:
-        """Frames that get a matte: those asked for that can have masks."""
-        return [frame for frame in self._masked(trackable) if frame in self._span]
-
-    def _masked(self, trackable: Sequence[int]) -> Sequence[int]:
+    def _masked(self, trackable: Sequence[int], locked: Collection[int]) -> Sequence[int]:
         """Frames of the plate that have masks: without a tracker only the prompted ones."""
         if Role.TRACKER in self._shot.engines or subject_of(self._shot.recipe) is not None:
             return trackable
         prompted = {p.frame for o in self._shot.recipe.objects for p in o.prompts}
-        return [frame for frame in trackable if frame in prompted]
+        return [frame for frame in trackable if frame in prompted or frame in locked]
 
     def _check_prompted_frames(self, usable: set[int]) -> None:
         wrong = tuple(
@@ -186,6 +181,10 @@ class _Job:
         if wrong:
             raise RecipeError(str(wrong[0]), violations=wrong)
 
+    def _locked(self, usable: Sequence[int]) -> LockedFrames:
+        uploads = self._request.locked
+        return LockedFrames(self._workshop, self._shot, self._delivery, uploads, set(usable))
+
     # ---- making -----------------------------------------------------------------
 
     @contextmanager
@@ -198,204 +197,74 @@ class _Job:
         self._ticket.total = frames
         with self._workshop.admission.admitted(self._ticket, self._cancel, tell) as device:
             self._workshop = self._workshop.at(device)
-            with self._workshop.lane.job(self._client, self._cancel.client):
+            with self._workshop.lane.job(self._folder.name, self._cancel.client):
                 yield
+
+    def _keys(self, trackable: Sequence[int], locked: LockedFrames) -> ShotKeys:
+        shot = self._shot
+        contents = ContentAhead(shot.reader.content_id, trackable, shot.threads)
+        self._stack.enter_context(closing(contents))
+        return ShotKeys(self._workshop, shot, contents, locked.digests)
+
+    def _make(
+        self, groups: Groups, locked: LockedFrames, keys: ShotKeys, todo: Sequence[int]
+    ) -> None:
+        making = Making(
+            self._workshop,
+            self._shot,
+            groups=groups,
+            locked=locked,
+            keys=keys,
+            cache=self._cache,
+            folder=self._folder,
+            client=self._folder.name,
+            cancel=self._cancel,
+            tally=self._tally,
+            told=self._tell_progress,
+            warn=lambda note, frame: self._emit(Warned(note, frame)),
+        )
+        with closing(making.make(todo, self._delivery, self._look)) as finished:
+            for one in finished:
+                self._tell(one)
+                self._tell_progress()
 
     def _tell_progress(self) -> None:
         progress = self._tally.progress()
         self._ticket.tell(progress.stage, progress.done, progress.seconds_left)
         self._emit(progress)
 
-    def _make(self, todo: Sequence[int], trackable: Sequence[int]) -> None:
-        tally = self._tally
-        stage = self._matte_stage(todo, trackable)
-        groups = self._groups(stage.to_track, trackable)
-        tally.plan("segment", sum(len(group.keyframes_needed) for group in groups))
-        tally.plan("track", sum(group.steps for group in groups))
-        tally.plan("matte", len(stage.to_matte))
-        self._tell_progress()
-        prompting = self._stack.enter_context(
-            Prompting.opened(self._workshop, self._shot, self._turn)
-        )
-        if prompting.segmenter is not None:
-            self._engine_ran(Role.SEGMENTER, prompting.segmenter)
-        for group in groups:
-            for frame in group.keyframes_needed:
-                with tally.unit("segment"):
-                    group.keyframes.put(frame, self._prompted(prompting, group, frame))
-                self._tell_progress()
-        matter = self._matter()
-        subject = self._subject(matter, trackable)
-        waiting: deque[Future[FrameFinished]] = deque()
-        with (
-            ThreadPoolExecutor(1, thread_name_prefix="airoto-write") as pool,
-            closing(_together(groups)) as tracked,
-            closing(self._mattes(stage, tracked, matter, subject)) as mattes,
-        ):
-            try:
-                for made in mattes:
-                    frame, masks, alphas = made.frame, made.masks, made.alphas
-                    deliver = self._delivery.deliver
-                    waiting.append(pool.submit(deliver, frame, masks, alphas, made.matting))
-                    if self._preview is not None:
-                        self._preview.add(frame, made.matting.plate, alphas, masks)
-                    self._hand_over(waiting, _WRITES_AHEAD)
-                self._hand_over(waiting, 0)
-            finally:
-                for one in waiting:
-                    one.cancel()
+    def _look(self, one: Matted) -> None:
+        """Keep a small picture of a frame, where one is wanted."""
+        lost = all(each.confidence < FOUND for each in one.masks.values())
+        if lost and subject_of(self._shot.recipe) is not None:
+            self._emit(Warned("no subject was found", one.frame))
+        if self._preview is not None:
+            plate = self._shot.frames.plate(one.frame)
+            self._preview.add(one.frame, plate, one.alphas, one.masks)
 
-    def _groups(self, todo: Sequence[int], trackable: Sequence[int]) -> list[GroupTracking]:
-        shot, options = self._shot, self._shot.recipe.track
-        tracker: Tracker | None = None
-        if Role.TRACKER in shot.engines:
-            tracker = self._workshop.tracker(shot.engines[Role.TRACKER], f"job {self._client}")
-            self._engine_ran(Role.TRACKER, tracker)
-        members: dict[str, list[pb.RotoObject]] = {}
-        for one in shot.recipe.objects:
-            members.setdefault(one.group, []).append(one)
-        return [
-            GroupTracking(
-                tracker,
-                frames=trackable,
-                keyframes=MaskStore(self._folder / "keys" / str(index)),
-                keys={one.id: sorted(p.frame for p in one.prompts) for one in objects},
-                pictures=shot.frames.pictures,
-                turn=self._track_turn,
-                spill=MaskStore(self._folder / "spill" / str(index)),
-                settings=TrackSettings(
-                    forward=options.direction != pb.Direction.DIRECTION_BACKWARD,
-                    backward=options.direction != pb.Direction.DIRECTION_FORWARD,
-                    whole_shot=options.memory_mode == pb.MemoryMode.MEMORY_MODE_SHOT,
-                    seed=seed_for(shot.seed, "track", group),
-                ),
-                shape=(shot.working.height, shot.working.width),
-                wanted=todo,
-            )
-            for index, (group, objects) in enumerate(sorted(members.items()))
+    def _tell(self, one: FrameFinished) -> None:
+        """Tell of a frame, and remember what was said of it."""
+        self._seen[one.frame] = [
+            Seen(each.object_id, each.confidence, each.area) for each in one.objects
         ]
+        self._emit(one)
 
-    def _prompted(self, prompting: Prompting, group: GroupTracking, frame: int) -> Masks:
-        answers: dict[int, Tracked] = {}
-        for one in self._shot.recipe.objects:
-            prompt = next((p for p in one.prompts if p.frame == frame), None)
-            if one.id not in group.object_ids or prompt is None:
-                continue
-            found = chosen(prompting.candidates(one.id, prompt), prompt.candidate)
-            answers[one.id] = Tracked(found.mask, 1.0)
-        return answers
+    def _review(self) -> None:
+        names = {one.id: one.name for one in self._shot.recipe.objects}
+        findings = frames_to_review(self._seen, names)
+        if findings:
+            self._emit(Reviewed(tuple(findings)))
 
-    def _matter(self) -> Matter | None:
-        spec = self._shot.engines.get(Role.MATTER)
-        if spec is None:
-            return None
-        matter = self._workshop.matter(spec, self._notes.append)
-        self._engine_ran(Role.MATTER, matter)
-        return matter
-
-    def _subject(self, matter: Matter | None, frames: Sequence[int]) -> SubjectMatting | None:
-        one = subject_of(self._shot.recipe)
-        if one is None or matter is None:
-            return None
-        return SubjectMatting(self._shot, one, matter, frames, self._matting, self._turn)
-
-    def _engine_ran(self, role: Role, engine: Engine) -> None:
-        """Load it, and take into every header where and how it runs."""
-        with self._turn():
-            self._delivery.provenance = self._delivery.provenance.with_engine(role, engine)
-
-    def _matte_stage(self, todo: Sequence[int], trackable: Sequence[int]) -> MatteStage:
-        tally = self._tally
-        return MatteStage(
-            self._shot,
-            todo,
-            masked=self._masked(trackable),
-            usable=trackable,
-            painted=self._painted_trimap,
-            turn=self._turn,
-            unit=lambda frames: tally.unit("matte", frames),
-            matting=self._matting,
-            answered=self._tell_notes,
-        )
-
-    def _mattes(
-        self,
-        stage: MatteStage,
-        tracked: Iterator[tuple[int, Masks]],
-        matter: Matter | None,
-        subject: SubjectMatting | None,
-    ) -> Generator[FrameMattes, None, None]:
-        if subject is None:
-            yield from stage.run(tracked, matter)
-            return
-        for frame, _ in tracked:
-            with self._tally.unit("matte"):
-                matting = self._matting(frame)
-                masks, alphas = subject.at(frame)
-            if all(one.confidence < FOUND for one in masks.values()):
-                self._emit(Warned("no subject was found", frame))
-            yield FrameMattes(frame, masks, alphas, matting)
-
-    def _matting(self, frame: int) -> FrameMatting:
-        shot = self._shot
-        return FrameMatting(
-            shot.frames.plate(frame),
-            window=shot.window,
-            working=shot.working,
-            scale=shot.scale,
-            colour=shot.frames.colour,
-            rules=shot.rules,
-            threads=shot.threads,
-            check=self._cancel.check,
-            see_through=self._see_through.boxes(frame),
-        )
-
-    def _tell_notes(self, frame: int) -> None:
-        """What engines fell back to on a frame, in an event and in headers."""
-        notes, self._notes[:] = list(dict.fromkeys(self._notes)), []
-        self._delivery.provenance = self._delivery.provenance.with_notes(notes)
-        for note in notes:
-            self._emit(Warned(note, frame))
-
-    def _painted_trimap(self, object_id: int, frame: int) -> Trimap | None:
-        for one in self._shot.recipe.objects:
-            for prompt in one.prompts:
-                if (one.id, prompt.frame) == (object_id, frame):
-                    return painted_trimap(self._workshop, self._shot, prompt)
-        return None
-
-    def _hand_over(self, waiting: deque[Future[FrameFinished]], at_most: int) -> None:
-        while len(waiting) > at_most or (waiting and waiting[0].done()):
-            finished = waiting.popleft().result()
-            self._tally.frames_done += 1
-            self._emit(finished)
-            self._tell_progress()
-
-    def _make_preview(self, kept: Sequence[int]) -> None:
+    def _make_preview(
+        self, kept: Sequence[int], approved: Sequence[int], locked: LockedFrames
+    ) -> None:
         assert self._preview is not None
         with self._tally.unit("preview"):
             for frame in kept:
                 self._cancel.check()
                 self._preview.add_kept(frame, self._delivery.path(frame))
+            for frame in approved:
+                plate = self._shot.frames.plate(frame)
+                self._preview.add(frame, plate, locked.alphas(frame), {})
             for made in self._preview.finish(self._workshop.spool):
                 self._emit(made)
-
-    def _turn(self) -> AbstractContextManager[Turn]:
-        return self._workshop.lane.turn(self._client, self._cancel)
-
-    @contextmanager
-    def _track_turn(self) -> Iterator[None]:
-        with self._tally.unit("track"), self._turn():
-            yield
-        self._tell_progress()
-
-
-def _together(groups: Sequence[GroupTracking]) -> Generator[tuple[int, Masks], None, None]:
-    """The answers of all groups, frame by frame; close it where it is left early."""
-    with ExitStack() as stack:
-        results = [stack.enter_context(closing(group.results())) for group in groups]
-        for answers in zip(*results, strict=True):
-            masks: dict[int, Tracked] = {}
-            for _, tracked in answers:
-                masks |= tracked
-            yield answers[0][0], masks

@@ -19,7 +19,10 @@ FOUND = 0.5
 
 
 def subject_of(recipe: pb.Recipe) -> pb.RotoObject | None:
-    """The object that the matter has to find; None where every object is prompted."""
+    """The object that the matter has to find; None where every object is prompted, or an
+    approved frame says where it is."""
+    if recipe.locked:
+        return None
     return next((one for one in recipe.objects if not one.prompts), None)
 
 
@@ -49,6 +52,7 @@ class SubjectMatting:
         frames: that the plate has, ascending.
         matting_of: how a frame is matted.
         turn: takes the device for one frame.
+        recall: what the matter found on a frame: from an earlier job, or by looking.
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class SubjectMatting:
         frames: Sequence[int],
         matting_of: Callable[[int], FrameMatting],
         turn: Callable[[], AbstractContextManager[object]],
+        recall: Callable[[int, Callable[[int], MatteResult]], MatteResult],
     ) -> None:
         self._shot = shot
         self._id = subject.id
@@ -66,6 +71,7 @@ class SubjectMatting:
         self._frames = list(frames)
         self._matting_of = matting_of
         self._turn = turn
+        self._recall = recall
         self._raw: dict[int, MatteResult] = {}
 
     def at(self, frame: int) -> tuple[dict[int, Tracked], dict[int, ObjectAlpha]]:
@@ -73,7 +79,7 @@ class SubjectMatting:
         no subject."""
         place = self._frames.index(frame)
         around = self._frames[max(0, place - 1) : place + 2]
-        self._raw = {one: self._raw.get(one) or self._look(one) for one in around}
+        self._raw = {one: self._raw.get(one) or self._recall(one, self._look) for one in around}
         now = self._raw[frame]
         alpha, confidence = now.alpha, now.confidence
         if len(around) == 3:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -34,11 +35,25 @@ class TrackSettings:
     seed: int
 
 
+class TrackMemory(Protocol):
+    """Where answers are kept from job to job."""
+
+    def get(self, frame: int) -> dict[int, Tracked] | None:
+        """The answer for a frame, rounded as `masks.quantised` does, if it is there."""
+        ...
+
+    def put(self, frame: int, answer: Mapping[int, Tracked]) -> None:
+        """Keep the answer for a frame."""
+        ...
+
+
 class GroupTracking:
     """Tracks the objects of one group.
 
+    A frame whose answer is kept is not tracked, unless others are reached only through it.
+
     Args:
-        tracker: leased for as long as this lives; None where only keyframes are wanted.
+        tracker: None where only keyframes are wanted.
         frames: frames that can be tracked over, ascending.
         keyframes: the masks that were prompted, by frame, then object.
         keys: keyframes of each object, ascending.
@@ -47,6 +62,7 @@ class GroupTracking:
         spill: where backward answers wait for the forward ones.
         shape: height and width of the pictures.
         wanted: the frames to answer.
+        memory: answers of earlier jobs; None: there are none.
     """
 
     def __init__(
@@ -62,6 +78,7 @@ class GroupTracking:
         settings: TrackSettings,
         shape: tuple[int, int],
         wanted: Collection[int],
+        memory: TrackMemory | None = None,
     ) -> None:
         self._tracker = tracker
         self.keyframes = keyframes
@@ -79,6 +96,7 @@ class GroupTracking:
             backward_passes(frames, keys, wanted, whole_shot=whole) if settings.backward else []
         )
         self._wanted = sorted(wanted)
+        self._memory = memory
         self._not_run = list(self._backward)
 
     @property
@@ -104,13 +122,18 @@ class GroupTracking:
 
     def results(self) -> Generator[tuple[int, dict[int, Tracked]], None, None]:
         """Every wanted frame, ascending, with every object; close it where it is left early."""
-        going = self._run_forward()
-        with closing(going):
+        with closing(self._run_forward()) as going:
+            next(going)
             for frame in self._wanted:
-                yield frame, self._answer(frame, going)
+                answer = None if self._memory is None else self._memory.get(frame)
+                if answer is None:
+                    answer = self._answer(frame, going.send)
+                    if self._memory is not None:
+                        self._memory.put(frame, answer)
+                yield frame, answer
 
     def _answer(
-        self, frame: int, going: Iterator[tuple[int, dict[int, Tracked]]]
+        self, frame: int, forward: Callable[[int], dict[int, Tracked]]
     ) -> dict[int, Tracked]:
         around = {name: neighbours(own, frame) for name, own in self._keys.items()}
         given = self.keyframes.get(frame) if any(n.is_key for n in around.values()) else {}
@@ -120,7 +143,7 @@ class GroupTracking:
         if any(around[name].after is not None for name in tracked_names) and self._backward:
             back = self._backward_answer(frame)
         if any(around[name].before is not None for name in tracked_names) and self._forward:
-            ahead = next(answer for at, answer in going if at == frame)
+            ahead = forward(frame)
         answer: dict[int, Tracked] = {}
         for name, n in around.items():
             if n.is_key:
@@ -141,23 +164,44 @@ class GroupTracking:
             while one.carried and (source := self._covering(one.start)) is not None:
                 one = source
             self._not_run.remove(one)
-            for at, answer in self._run(one, self._spill.get(one.start) if one.carried else {}):
-                self._spill.put(at, answer)
+            carried = self._spill.get(one.start) if one.carried else {}
+            with closing(self._run(one, carried)) as answers:
+                for at, answer in answers:
+                    self._spill.put(at, answer)
+                    if at == frame:  # those to the left are wanted no more
+                        break
         return self._spill.get(frame)
 
     def _covering(self, frame: int) -> Pass | None:
-        return next((one for one in self._not_run if frame in one.frames), None)
+        """The backward pass that goes to a frame and was not run yet."""
+        return next((one for one in self._not_run if one.frames[-1] <= frame < one.start), None)
 
-    def _run_forward(self) -> Generator[tuple[int, dict[int, Tracked]], None, None]:
+    def _run_forward(self) -> Generator[dict[int, Tracked], int, None]:
+        """Send it frames, ascending: the forward answer of each. It begins with an empty one."""
+        frame = yield {}
         arrived: dict[int, Tracked] = {}
-        for one in self._forward:
-            for at, answer in self._run(one, arrived):
-                arrived = answer
-                yield at, answer
+        for index, one in enumerate(self._forward):
+            if not self._leads_to(index, frame):
+                continue
+            with closing(self._run(one, arrived)) as answers:
+                for at, arrived in answers:
+                    if at == frame:
+                        frame = yield arrived
+                        if not self._leads_to(index, frame):
+                            break
+
+    def _leads_to(self, index: int, frame: int) -> bool:
+        """Whether a forward pass goes to a frame, itself or by what later ones carry on."""
+        for later, one in enumerate(self._forward[index:]):
+            if later and not one.carried:
+                return False
+            if one.start < frame <= one.frames[-1]:
+                return True
+        return False
 
     def _run(
         self, one: Pass, arrived: Mapping[int, Tracked]
-    ) -> Iterator[tuple[int, dict[int, Tracked]]]:
+    ) -> Generator[tuple[int, dict[int, Tracked]], None, None]:
         masks = {name: arrived[name].mask for name in one.carried if name in arrived}
         masks |= {name: self.keyframes.get(one.start)[name].mask for name in one.given}
         in_play = sorted(self._keys if self._settings.whole_shot else one.objects)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib.metadata
+import logging
 import tempfile
 import time
 import zlib
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from airoto.errors import OutputError
 from airoto_server.engines.registry import EngineSpec
 from airoto_server.residency.leased import (
     LeasedDetector,
@@ -26,12 +28,16 @@ from airoto_server.scheduler.admission import Admission
 from airoto_server.scheduler.lane import Lane
 from airoto_server.sessions.embeddings import Embeddings
 from airoto_server.sessions.watch import NOBODY, StoreUse, Watch
+from airoto_server.storage.place import CachePlace
+from airoto_server.storage.store import ResultStore
 from airoto_server.transport.content import ContentIds
 from airoto_server.transport.decoder import Decoder
 from airoto_server.transport.roots import Roots
 from airoto_server.transport.scratch import Scratch
 from airoto_server.transport.spool import Spool
 from airoto_server.weights.store import WeightStore
+
+_log = logging.getLogger(__name__)
 
 # What results depend on, for provenance and `airoto info`.
 LIBRARIES = ("numpy", "opencv-python-headless", "opencolorio", "OpenImageIO", "pymatting", "torch")
@@ -54,6 +60,7 @@ class Settings:
         max_frame_pixels: of one picture.
         spool_bytes: of all uploads and results that wait.
         embedding_bytes: of all image embeddings.
+        cache: where results are kept, and how much; None: they are not.
     """
 
     roots: tuple[Path, ...] = ()
@@ -68,6 +75,7 @@ class Settings:
     max_frame_pixels: int = 1 << 28
     spool_bytes: int = 64 << 30
     embedding_bytes: int = 1 << 30
+    cache: CachePlace | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +126,7 @@ class Workshop:
         }
         self._stand_at(settings.devices[0])
         self.spool = Spool(self.folder / "spool", max_bytes=settings.spool_bytes)
+        self.results = open_results(settings.cache)
         self.contents = ContentIds()
         self.decoder = Decoder(
             self.folder, children=min(2, settings.threads), max_pixels=settings.max_frame_pixels
@@ -192,6 +201,25 @@ class Workshop:
             bench.embeddings.clear()
             bench.residency.close()
         self._scratch.close()
+
+
+def open_results(place: CachePlace | None) -> ResultStore | None:
+    """The store of results; None where there is none.
+
+    Raises:
+        OutputError: a folder that somebody named cannot be used. The default one is done
+            without, and the log says so.
+    """
+    if place is None or place.folder is None:
+        return None
+    try:
+        return ResultStore(place.folder, place.max_bytes)
+    except OSError as exc:
+        message = f"results cannot be kept in {place.folder}: {exc.strerror}"
+        if place.chosen:
+            raise OutputError(message, hint="name another folder with --cache, or `off`") from exc
+        _log.warning("%s", message)
+        return None
 
 
 def library_versions() -> dict[str, str]:

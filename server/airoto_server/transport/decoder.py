@@ -110,13 +110,16 @@ class Decoder:
         """Picture `index` (from 0) of a movie. For errors, see `read_frame`."""
         return self._ask(Frame, "movie_frame", path, label, index=index)
 
-    def read_mask(self, source: Path | bytes, *, label: str = "") -> MaskImage:
+    def read_mask(self, source: Path | bytes, *, layer: str = "", label: str = "") -> MaskImage:
         """A drawn mask from a file, or from an encoded image in memory.
+
+        Args:
+            layer: of a file; empty for the main picture.
 
         For errors, see `read_frame`.
         """
         if isinstance(source, Path):
-            return self._ask(MaskImage, "mask", source, label)
+            return self._ask(MaskImage, "mask", source, label, layer=layer)
         with tempfile.NamedTemporaryFile(dir=self._folder, prefix="mask-") as file:
             file.write(source)
             file.flush()

@@ -72,7 +72,9 @@ class Child:
                 max_pixels=self._max_pixels,
             )
         if request.op == "mask":
-            return imagefile.read_mask(path, label=label, max_pixels=self._max_pixels)
+            return imagefile.read_mask(
+                path, layer=request.layer, label=label, max_pixels=self._max_pixels
+            )
         if request.op == "matte_info":
             return matte_file.inspect(path, label=label)
         if request.op == "matte_alpha":

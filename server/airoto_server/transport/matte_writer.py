@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import filecmp
+import shutil
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -11,7 +13,12 @@ from airoto.errors import AIRotoError, FrameUnreadableError, OutputError, Output
 from airoto.sequence import Pattern, compress_frames
 from airoto.wire import messages as pb
 from airoto_server.ops.matte_file import SUFFIXES, Compression, Matte, write_matte
-from airoto_server.ops.matte_file_atomic import TEMPORARY_PREFIX, output_error, try_to_write
+from airoto_server.ops.matte_file_atomic import (
+    TEMPORARY_PREFIX,
+    output_error,
+    replacing,
+    try_to_write,
+)
 from airoto_server.transport.decoder import Decoder
 from airoto_server.transport.roots import Roots
 
@@ -76,16 +83,16 @@ class MatteWriter:
         return self._pattern.path(frame, self._settings.view)
 
     def plan(
-        self, frames: Iterable[int], recipe_hash: str, content_id: Callable[[int], str]
+        self, frames: Iterable[int], recipe_hash: str, result_key: Callable[[int], str]
     ) -> WritePlan:
         """Divide the frames, make the folder, and see that it can be written.
 
-        A frame is finished when its file says it was made by this recipe from this content:
-        the provenance's `recipe_hash` and `content_id`.
+        A frame is finished when its file says it was made by this recipe, and from what it
+        would be made from now: the provenance's `recipe_hash` and `result_key`.
 
         Args:
-            content_id: what a frame's matte was made from; asked for only where a file of
-                the same recipe is there.
+            result_key: what a frame's matte depends on (pixels, engines); asked for only where
+                a file of the same recipe is there.
 
         Raises:
             OutputExistsError: files are in the way; the message names them.
@@ -106,7 +113,7 @@ class MatteWriter:
             raise self._in_the_way(there, "are there already")
         kept: list[int] = []
         if self._settings.overwrite != pb.Overwrite.OVERWRITE_REPLACE:
-            kept = self._finished(targets, there, recipe_hash, content_id)
+            kept = self._finished(targets, there, recipe_hash, result_key)
         for folder in sorted({target.parent for target in targets.values()}):
             _prepare(folder, self._pattern.extension)
         return WritePlan(tuple(kept), tuple(frame for frame in wanted if frame not in set(kept)))
@@ -125,12 +132,24 @@ class MatteWriter:
             raise
         return self.path(frame)
 
+    def put(self, frame: int, file: Path) -> Path:
+        """Put a file there as a frame's matte, as it is; where it lies.
+
+        Raises:
+            OutOfSpaceError, OutputError, PathForbiddenError: it cannot be written.
+        """
+        target = self._roots.check_write(self.path(frame))
+        if not (target.exists() and same_content(target, file)):
+            with replacing(target) as temporary:
+                shutil.copyfile(file, temporary)
+        return self.path(frame)
+
     def _finished(
         self,
         targets: dict[int, Path],
         there: list[int],
         recipe_hash: str,
-        content_id: Callable[[int], str],
+        result_key: Callable[[int], str],
     ) -> list[int]:
         """Frames finished by this recipe; files of others than AIRoto are in the way."""
         kept, strange = [], []
@@ -141,7 +160,7 @@ class MatteWriter:
                 made = None
             if made is None:
                 strange.append(frame)
-            elif made.get("recipe_hash") == recipe_hash and made.get("content_id") == content_id(
+            elif made.get("recipe_hash") == recipe_hash and made.get("result_key") == result_key(
                 frame
             ):
                 kept.append(frame)
@@ -161,6 +180,11 @@ class MatteWriter:
             path=str(self.path(frames[0])),
             hint="choose another output path, or the overwrite policy `replace`",
         )
+
+
+def same_content(a: Path, b: Path) -> bool:
+    """Whether two files are one, or hold the same bytes."""
+    return a.samefile(b) or filecmp.cmp(a, b, shallow=False)
 
 
 def _prepare(folder: Path, suffix: str) -> None:

@@ -1,0 +1,184 @@
+"""The results of one job: taken from the store of results, or made and kept there.
+
+A store that fails or holds damaged entries never fails a job: the result is made again, and
+the job's warnings say so once.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import struct
+import threading
+import zlib
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import numpy as np
+
+from airoto_server.engines.roles import Tracked
+from airoto_server.sessions.masks import inflated, of_steps, packed, steps_of, unpacked
+from airoto_server.sessions.matting import ObjectAlpha
+from airoto_server.storage.store import DamagedEntryError, ResultStore, StoreFailedError
+
+T = TypeVar("T")
+
+_ALPHA = struct.Struct("<IIII")
+
+
+class Stage(enum.Enum):
+    """Kinds of results; the value is a folder of the store and a word in messages."""
+
+    DETECT = "detect"
+    SEGMENT = "segment"
+    TRACK = "track"
+    MATTE = "matte"
+    ENGINE = "engine"
+
+
+class ShotCache:
+    """What one job finds and leaves in the store. For any number of threads.
+
+    Args:
+        store: None where nothing is kept.
+        warn: tells the artist.
+    """
+
+    def __init__(self, store: ResultStore | None, warn: Callable[[str], None]) -> None:
+        self._store = store
+        self._warn = warn
+        self._lock = threading.Lock()
+        self._made: Counter[Stage] = Counter()
+        self._found: Counter[Stage] = Counter()
+        self._failed = False
+        self._damaged = 0
+
+    @property
+    def made(self) -> dict[str, int]:
+        """Results that were computed, by stage."""
+        return _told(self._made)
+
+    @property
+    def found(self) -> dict[str, int]:
+        """Results that were in the store, by stage."""
+        return _told(self._found)
+
+    def masks(self, stage: Stage, key: str) -> dict[int, Tracked] | None:
+        """Masks by object id, rounded as `masks.quantised` does; None where there are none."""
+        return self._get(stage, key, unpacked)
+
+    def keep_masks(self, stage: Stage, key: str, masks: Mapping[int, Tracked]) -> None:
+        """Keep the masks of a frame."""
+        self._put(stage, key, lambda: packed(masks))
+
+    def alpha(self, key: str, shape: tuple[int, int]) -> ObjectAlpha | None:
+        """An alpha of that shape, rounded as `masks.quantised` does, and its trimap."""
+
+        def read(data: bytes) -> ObjectAlpha:
+            made = _unpacked_alpha(data)
+            if made.alpha.shape != shape:
+                raise ValueError(f"an alpha of {made.alpha.shape} where {shape} should be")
+            return made
+
+        return self._get(Stage.MATTE, key, read)
+
+    def keep_alpha(self, key: str, alpha: ObjectAlpha) -> None:
+        """Keep an alpha."""
+        self._put(Stage.MATTE, key, lambda: _packed_alpha(alpha))
+
+    def text(self, stage: Stage, key: str) -> dict[str, str] | None:
+        """A few words by name."""
+
+        def read(data: bytes) -> dict[str, str]:
+            found = json.loads(data)
+            if not isinstance(found, dict):
+                raise ValueError("no object")
+            return {str(name): str(value) for name, value in found.items()}
+
+        return self._get(stage, key, read)
+
+    def keep_text(self, stage: Stage, key: str, words: Mapping[str, str]) -> None:
+        """Keep a few words."""
+        self._put(stage, key, lambda: json.dumps(dict(words)).encode())
+
+    def _get(self, stage: Stage, key: str, read: Callable[[bytes], T]) -> T | None:
+        if self._store is None:
+            return None
+        try:
+            data = self._store.get(stage.value, key)
+            if data is None:
+                return None
+            found = read(data)
+        except DamagedEntryError as exc:
+            self._tell_damaged(str(exc))
+            return None
+        except ValueError as exc:
+            # Whole, but not what we write under that key.
+            self._store.drop(stage.value, key)
+            self._tell_damaged(f"{stage.value} {key[:12]}: {exc}")
+            return None
+        except StoreFailedError as exc:
+            self._tell_failed(exc)
+            return None
+        with self._lock:
+            self._found[stage] += 1
+        return found
+
+    def _put(self, stage: Stage, key: str, content: Callable[[], bytes]) -> None:
+        with self._lock:
+            self._made[stage] += 1
+        if self._store is None:
+            return
+        try:
+            self._store.put(stage.value, key, content())
+        except StoreFailedError as exc:
+            self._tell_failed(exc)
+
+    def _tell_damaged(self, what: str) -> None:
+        with self._lock:
+            self._damaged += 1
+            first = self._damaged == 1
+        if first:
+            self._warn(f"a damaged result in the cache was removed and is made again: {what}")
+
+    def _tell_failed(self, exc: StoreFailedError) -> None:
+        with self._lock:
+            first, self._failed = not self._failed, True
+        if first:
+            self._warn(f"results cannot be kept in the cache, so they are made anew: {exc}")
+
+
+def _told(counts: Counter[Stage]) -> dict[str, int]:
+    """Counts by the stage's word; what engines say of themselves is no result."""
+    return {one.value: counts[one] for one in Stage if counts[one] and one is not Stage.ENGINE}
+
+
+def _packed_alpha(alpha: ObjectAlpha) -> bytes:
+    steps = steps_of(alpha.alpha)
+    deflated = zlib.compress(steps.tobytes(), 1)
+    trimap = b""
+    if alpha.trimap is not None:
+        halves = np.rint(alpha.trimap * 2).astype(np.uint8)
+        trimap = zlib.compress(halves.tobytes(), 1)
+    height, width = steps.shape
+    return _ALPHA.pack(height, width, len(deflated), len(trimap)) + deflated + trimap
+
+
+def _unpacked_alpha(data: bytes) -> ObjectAlpha:
+    """
+    Raises:
+        ValueError: `_packed_alpha` did not make this.
+    """
+    try:
+        height, width, size, trimap_size = _ALPHA.unpack_from(data)
+    except struct.error as exc:
+        raise ValueError(f"no alpha: {exc}") from exc
+    at = _ALPHA.size
+    pixels = height * width
+    steps = np.frombuffer(inflated(data[at : at + size], pixels * 2), "<u2")
+    trimap = None
+    if trimap_size:
+        halves = np.frombuffer(inflated(data[at + size :], pixels), np.uint8)
+        trimap = (halves.reshape(height, width) * np.float32(0.5)).astype(np.float32)
+    return ObjectAlpha(of_steps(steps.reshape(height, width)), trimap)
