@@ -12,6 +12,7 @@ from typing import Callable
 
 from airoto.errors import FrameMissingError, TooLargeError
 from airoto.sequence import Pattern, compress_frames
+from airoto.wire.messages import Recipe
 from airoto_client.files import existing_folder, read_error, sha256_of
 from airoto_client.link import Link, Message
 
@@ -129,6 +130,24 @@ def sees_folder(link: Link, folder: Path) -> Seen:
     if answer.get("sha256") != hashlib.sha256(data).hexdigest():
         return Seen(False, "another folder has that path there")
     return Seen(True)
+
+
+def upload_locked(link: Link, recipe: Recipe) -> list[Message]:
+    """Upload the files of approved frames that the server does not see.
+
+    Args:
+        recipe: its paths absolute.
+
+    Returns:
+        `UploadedFrame` messages. A file that is not there is left to the server to refuse.
+    """
+    uploads: list[Message] = []
+    output = Pattern.parse(recipe.output.path)
+    for lock in recipe.locked:
+        path = Path(lock.path) if lock.path else output.path(lock.frame, recipe.plate.view)
+        if path.is_file() and not sees_file(link, path).visible:
+            uploads.append({"frame": lock.frame, "handle": link.upload_file(path)["handle"]})
+    return uploads
 
 
 def upload_plate(

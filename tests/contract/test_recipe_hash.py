@@ -38,7 +38,7 @@ def put(path: str, value: Any) -> Change:
 
 def test_the_hash_has_its_form_and_stays_what_it_is(recipe: Recipe) -> None:
     assert recipe_hash(recipe) == (
-        "sha256:e23622d1a40ce6ae0cc15a4826b49a91b46b585a98f138285f6fe0b9a1928e8b"
+        "sha256:207dc38f164a3f54db4a24e657a028417b8bde97b902ade5ad80cb2cd791e6fd"
     )
 
 

@@ -78,6 +78,7 @@ class Outcome:
     frames: dict[int, Message] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     previews: dict[str, Message] = field(default_factory=dict)
+    review: list[Message] = field(default_factory=list)
     summary: Message = field(default_factory=dict)
 
     @property
@@ -105,6 +106,8 @@ class Outcome:
             self.warnings.append(answer["warning"]["message"])
         elif "preview" in answer:
             self.previews[answer["preview"]["kind"]] = answer["preview"]
+        elif "review" in answer:
+            self.review = answer["review"]["frames"]
         elif "summary" in answer:
             self.summary = answer["summary"]
 

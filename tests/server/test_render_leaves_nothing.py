@@ -50,8 +50,8 @@ def test_a_render_that_ends_early_has_no_thread_and_no_file_left(
                 cancel.set()
 
     settings = Settings(scratch=tmp_path / "scratch", threads=2)
-    before = set(threading.enumerate())
     with contextlib.closing(Workshop(settings)) as workshop:
+        before = set(threading.enumerate())
         with pytest.raises((FrameMismatchError, CancelledError)) as caught:
             render(workshop, request, cancel, emit)
         # The error is still held, and with it everything that hangs on its traceback.

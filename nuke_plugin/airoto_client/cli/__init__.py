@@ -13,6 +13,7 @@ import airoto
 from airoto.errors import AIRotoError, BadRequestError, InternalError
 from airoto_client.cli import (
     bridge,
+    correct,
     detect,
     info,
     matte,
@@ -30,7 +31,7 @@ from airoto_client.cli.stopping import Stopper
 from airoto_client.exit_codes import ExitCode, exit_code_of
 
 _VERBS = (
-    roto, render, detect, segment, matte, recipe, preset,
+    roto, render, detect, segment, matte, recipe, correct, preset,
     info, status, sample, server_verbs, bridge,
 )  # fmt: skip
 

@@ -108,6 +108,23 @@ def queue(found: Message) -> Event:
     }
 
 
+def review(found: Message) -> Event:
+    """Of a `Review` message: the frames most worth looking at, worst first."""
+    return {
+        "event": "review",
+        "frames": [
+            {
+                "frame": entry.get("frame", 0),
+                "object": entry.get("object_id", 0),
+                "reason": entry.get("reason", "").replace("REVIEW_REASON_", "").lower(),
+                "weight": entry.get("weight", 0.0),
+                "message": entry.get("message", ""),
+            }
+            for entry in found.get("frames", [])
+        ],
+    }
+
+
 def preview(kind: str, path: str) -> Event:
     """A picture or movie to look at was written."""
     return {"event": "preview", "kind": kind, "path": path}
@@ -127,6 +144,8 @@ def summary(found: Message, output: str) -> Event:
         "skipped": found.get("skipped", 0),
         "seconds": found.get("seconds", 0.0),
         "stage_seconds": found.get("stage_seconds", {}),
+        "stage_made": found.get("stage_made", {}),
+        "stage_cached": found.get("stage_cached", {}),
         "problems": found.get("problems", []),
         "output": output,
     }

@@ -201,9 +201,14 @@ def describe(event: Event) -> str:
     if kind in ("preview", "result"):
         score = f" (score {event['score']:.3f})" if "score" in event else ""
         return f"{event['kind'].replace('_', ' ')}: {event['path']}{score}"
+    if kind == "review":
+        lines = [f"  {one['frame']}: {one['message']}" for one in event["frames"]]
+        return "\n".join(["worth a look:", *lines])
     if kind == "summary":
         counts = [f"{event['done']} frames made"]
         counts += [f"{event[word]} {word}" for word in ("kept", "skipped") if event[word]]
+        cached = ", ".join(f"{n} {stage}" for stage, n in sorted(event["stage_cached"].items()))
+        counts += [f"from the cache: {cached}"] if cached else []
         return f"{', '.join(counts)} in {event['seconds']:.1f} s: {event['output']}"
     return str(event["message"])
 

@@ -21,7 +21,7 @@ from airoto_client.exit_codes import ExitCode, exit_code_of
 from airoto_client.launcher import Server
 from airoto_client.link import Message
 from airoto_client.marks import provenance_of
-from airoto_client.sharing import sees_folder
+from airoto_client.sharing import sees_folder, upload_locked
 
 
 @dataclass
@@ -97,6 +97,7 @@ class ShotRender:
             "delivery": delivery,
             "uploads": self.plate.uploads,
             "preview": self.preview is not None,
+            "locked": upload_locked(self.server.link, self.recipe),
         }
         if frames is not None:
             request["frames"] = {"first": frames.first, "last": frames.last}
@@ -110,10 +111,15 @@ class ShotRender:
         """
         frames = self._span()
         policy = self.recipe.output.overwrite or Overwrite.OVERWRITE_RESUME
-        there = [frame for frame in frames if self._path(frame).exists()]
+        # Approved files that lie there stay, whatever the policy.
+        kept = [lock.frame for lock in self.recipe.locked if not lock.path]
+        self._kept = frozenset(frame for frame in kept if frame in frames)
+        there = [
+            frame for frame in frames if frame not in self._kept and self._path(frame).exists()
+        ]
         if policy == Overwrite.OVERWRITE_REPLACE:
             return FrameRange(first=frames[0], last=frames[-1])
-        kept = []
+        kept = [*self._kept]
         ours = recipe_hash(self.recipe)
         for frame in there:
             path = self._path(frame)
@@ -150,6 +156,8 @@ class ShotRender:
             self.reporter.event(events.warning(found.get("message", ""), found.get("frame")))
         elif "preview" in answer:
             self._take_preview(answer["preview"])
+        elif "review" in answer:
+            self.reporter.event(events.review(answer["review"]))
         elif "summary" in answer:
             self._take_summary(answer["summary"])
 

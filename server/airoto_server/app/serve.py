@@ -75,6 +75,14 @@ def arguments() -> argparse.ArgumentParser:
         "--cache-limit", metavar="SIZE", help="of it (default: $AIROTO_CACHE_LIMIT, or 20G)"
     )
     parser.add_argument(
+        "--idle",
+        type=float,
+        default=Settings.idle_seconds,
+        metavar="SECONDS",
+        help="decoded frames and embeddings that nobody asked for so long are let go "
+        "(default: %(default)g)",
+    )
+    parser.add_argument(
         "--threads", type=int, default=0, help="worker threads of a job (default: all processors)"
     )
     parser.add_argument(
@@ -198,6 +206,7 @@ async def _serve(options: argparse.Namespace, target: Target) -> int:
         waiting=options.waiting,
         precision=options.precision,
         memory_limit=options.memory_limit * 10**6,
+        idle_seconds=max(1.0, options.idle),
         cache=cache_place(options.cache, options.cache_limit),
     )
     with contextlib.ExitStack() as stack:

@@ -46,7 +46,7 @@ def detect_frame(
     validate(recipe, parts=Parts.DETECT_CALL)
     frames = list(uploads)
     refuse_relative_paths(recipe, uploaded=bool(frames))
-    shot = open_shot(workshop, recipe, frames, (Role.DETECTOR,))
+    shot = open_shot(workshop, recipe, frames, (Role.DETECTOR,), one_frame=True)
     workshop = workshop.for_clicks(recipe.plate.path)
     one = _Finder(workshop, shot, lambda: workshop.lane.turn("click", cancel, Urgency.CLICK))
     objects = one.objects()
@@ -133,7 +133,15 @@ class _Finder:
         self._detector = workshop.detector(spec)
         # A picture of the detector's own size, whatever other engines of the shot like.
         working = working_for(shot.format, spec.facts.working_size)
-        self._frames = Frames(shot.reader, shot.scale, working, shot.frames.colour, shot.threads)
+        self._frames = Frames(
+            shot.reader,
+            shot.scale,
+            working,
+            shot.frames.colour,
+            shot.threads,
+            workshop.shared_frames,
+            keep=True,
+        )
         with turn():
             provenance = shot.provenance.with_engine(Role.DETECTOR, self._detector)
         self.shot = dataclasses.replace(shot, provenance=provenance)

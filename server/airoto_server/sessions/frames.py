@@ -13,13 +13,16 @@ from airoto_server.ops.colour import Colour
 from airoto_server.ops.geometry import Working
 from airoto_server.ops.imagefile import Frame
 from airoto_server.ops.resample import to_picture
+from airoto_server.sessions.shared_frames import SharedFrames
 from airoto_server.transport.plate import PlateReader
 
 Made = TypeVar("Made")
 
 # Frames kept per job. Small on purpose: memory must not grow with the shot.
-_KEPT = 4
+# Enough for those that are decoded ahead, tracked, and wait to be matted.
+_KEPT = 6
 _AHEAD = 2
+_READERS = 2
 
 
 class _Recent:
@@ -61,6 +64,8 @@ class Frames:
         working: the picture's size and place.
         colour: from the plate's space to what engines see.
         threads: for conversions; the answer does not depend on it.
+        shared: frames of all calls; None: nothing is shared.
+        keep: whether what is read stays there for later calls.
     """
 
     def __init__(
@@ -70,7 +75,12 @@ class Frames:
         working: Working,
         colour: Colour,
         threads: int,
+        shared: SharedFrames | None = None,
+        *,
+        keep: bool = False,
     ) -> None:
+        self._shared = shared
+        self._keep = keep
         self._reader = reader
         self._scale = scale
         self._threads = threads
@@ -81,7 +91,7 @@ class Frames:
 
     def plate(self, frame: int) -> Frame:
         """The pixels of the file, in the plate's own colour space."""
-        return self._plates.get(frame, self._reader.read)
+        return self._plates.get(frame, self._read)
 
     def picture(self, frame: int) -> Picture:
         """What an engine sees: display-referred, at working size."""
@@ -89,7 +99,7 @@ class Frames:
 
     def pictures(self, frames: Sequence[int]) -> Generator[tuple[int, Picture], None, None]:
         """`picture` for each frame in turn, decoded a little ahead."""
-        with ThreadPoolExecutor(1, thread_name_prefix="airoto-decode") as pool:
+        with ThreadPoolExecutor(_READERS, thread_name_prefix="airoto-decode") as pool:
             ahead = [pool.submit(self.picture, frame) for frame in frames[:_AHEAD]]
             try:
                 for index, frame in enumerate(frames):
@@ -101,8 +111,28 @@ class Frames:
                 for future in ahead:
                     future.cancel()
 
+    def _read(self, frame: int) -> Frame:
+        if self._shared is None:
+            return self._reader.read(frame)
+        key = ("plate", *self._content(frame))
+        return self._shared.get(key, lambda: self._reader.read(frame), keep=self._keep)
+
     def _make_picture(self, frame: int) -> Picture:
+        if self._shared is None:
+            return self._convert(frame)
+        colour = self.colour
+        settings = (repr(colour.settings), colour.config_hash, colour.describe())
+        key = ("picture", *self._content(frame), self._scale, repr(self.working), *settings)
+        return self._shared.get(key, lambda: self._convert(frame), keep=self._keep)
+
+    def _convert(self, frame: int) -> Picture:
         plate = self.plate(frame)
         return to_picture(
             plate.pixels, plate.window, self._scale, self.working, self.colour, self._threads
         )
+
+    def _content(self, frame: int) -> tuple[object, ...]:
+        """What a frame's pixels are known by; the reader's checks are part of it."""
+        settings = self._reader.settings
+        rules = (settings.layer, settings.view, repr(settings.format), settings.proxy_scale)
+        return (self._reader.content_id(frame), *rules)

@@ -73,8 +73,13 @@ def open_shot(
     recipe: pb.Recipe,
     uploads: Iterable[pb.UploadedFrame],
     roles: Iterable[Role],
+    *,
+    one_frame: bool = False,
 ) -> Shot:
     """Resolve a validated recipe: engines, colour, geometry, the plate's reader.
+
+    Args:
+        one_frame: a call on one frame, which is likely to be followed by others.
 
     Raises:
         EngineUnavailableError, ColourError, PlateError: whatever cannot be had.
@@ -126,7 +131,9 @@ def open_shot(
     return Shot(
         recipe=recipe,
         reader=reader,
-        frames=Frames(reader, scale, working, colour, threads),
+        frames=Frames(
+            reader, scale, working, colour, threads, workshop.shared_frames, keep=one_frame
+        ),
         format=plate_format,
         scale=scale,
         window=output_window(plate_format, scale),

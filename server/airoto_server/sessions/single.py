@@ -26,6 +26,7 @@ from airoto_server.sessions.keyframes import (
     read_drawn_mask,
     snapped_trimap,
 )
+from airoto_server.sessions.masks import quantised
 from airoto_server.sessions.matting import FrameMatting, ObjectAlpha
 from airoto_server.sessions.paths import refuse_relative_paths
 from airoto_server.sessions.shot import Shot, open_shot
@@ -79,7 +80,7 @@ def segment_frame(
     refuse_relative_paths(recipe, uploaded=bool(frames))
     _check_frame(recipe, frame)
     roles = (Role.DETECTOR, Role.SEGMENTER) if texts_in(recipe) else (Role.SEGMENTER,)
-    shot = open_shot(workshop, recipe, frames, roles)
+    shot = open_shot(workshop, recipe, frames, roles, one_frame=True)
     workshop = workshop.for_clicks(recipe.plate.path)
     shot, _ = with_boxes(workshop, shot, _click(workshop, cancel), only=frame)
     prompted = [(one.id, p) for one in shot.recipe.objects for p in one.prompts if p.frame == frame]
@@ -117,7 +118,7 @@ def matte_frame(workshop: Workshop, request: pb.MatteRequest, cancel: Cancel) ->
     validate(recipe, parts=Parts.MATTE_CALL)
     refuse_relative_paths(recipe, uploaded=bool(request.uploads))
     _check_frame(recipe, request.frame)
-    shot = open_shot(workshop, recipe, request.uploads, (Role.MATTER,))
+    shot = open_shot(workshop, recipe, request.uploads, (Role.MATTER,), one_frame=True)
     workshop = workshop.for_clicks(recipe.plate.path)
     guide, is_trimap = _guide(workshop, shot, request)
     seed = seed_for(shot.seed, "matte", request.frame, 0)
@@ -151,6 +152,8 @@ def matte_frame(workshop: Workshop, request: pb.MatteRequest, cancel: Cancel) ->
             made = matting.from_subject(found.alpha)
         else:
             made = matting.from_plate_mask(guide, matter, seed=seed)
+        # As a render gives it.
+        made = ObjectAlpha(quantised(made.alpha), made.trimap)
         foreground = matting.foreground(made.alpha) if request.foreground else None
         provenance = shot.provenance
         if matter is not None:

@@ -27,6 +27,8 @@ from airoto_server.residency.residency import Residency
 from airoto_server.scheduler.admission import Admission
 from airoto_server.scheduler.lane import Lane
 from airoto_server.sessions.embeddings import Embeddings
+from airoto_server.sessions.idle import IdleTimer
+from airoto_server.sessions.shared_frames import SharedFrames
 from airoto_server.sessions.watch import NOBODY, StoreUse, Watch
 from airoto_server.storage.place import CachePlace
 from airoto_server.storage.store import ResultStore
@@ -60,6 +62,8 @@ class Settings:
         max_frame_pixels: of one picture.
         spool_bytes: of all uploads and results that wait.
         embedding_bytes: of all image embeddings.
+        frame_bytes: of decoded frames that are kept for the next click.
+        idle_seconds: after which embeddings and frames that nobody asked for are let go.
         cache: where results are kept, and how much; None: they are not.
     """
 
@@ -75,6 +79,8 @@ class Settings:
     max_frame_pixels: int = 1 << 28
     spool_bytes: int = 64 << 30
     embedding_bytes: int = 1 << 30
+    frame_bytes: int = 1 << 30
+    idle_seconds: float = 600.0
     cache: CachePlace | None = None
 
 
@@ -126,6 +132,9 @@ class Workshop:
         }
         self._stand_at(settings.devices[0])
         self.spool = Spool(self.folder / "spool", max_bytes=settings.spool_bytes)
+        self.shared_frames = SharedFrames(settings.frame_bytes)
+        expiring = [bench.embeddings.expire for bench in self.benches.values()]
+        self._idle = IdleTimer(settings.idle_seconds, [*expiring, self.shared_frames.expire])
         self.results = open_results(settings.cache)
         self.contents = ContentIds()
         self.decoder = Decoder(
@@ -165,7 +174,14 @@ class Workshop:
     def stores(self) -> tuple[StoreUse, ...]:
         """What is kept so that it need not be made again, for people to look at."""
         embeddings = [bench.embeddings.use() for bench in self.benches.values()]
+        results: tuple[StoreUse, ...] = ()
+        if self.results is not None:
+            kept = self.results.stats()
+            use = (kept.entries, kept.bytes, kept.limit_bytes, kept.hits, kept.misses)
+            results = (StoreUse("results", *use),)
         return (
+            *results,
+            self.shared_frames.use(),
             StoreUse(
                 "embeddings",
                 sum(use.entries for use in embeddings),
@@ -196,7 +212,9 @@ class Workshop:
 
     def close(self) -> None:
         """Stop the decoder's children, unload engines, remove everything on disk."""
+        self._idle.close()
         self.decoder.close()
+        self.shared_frames.clear()
         for bench in self.benches.values():
             bench.embeddings.clear()
             bench.residency.close()
