@@ -67,7 +67,7 @@ def recipe_of(
         "objects": hero(*(prompts or (box(1, 30), box(12, 40)))),
         "segment": {"engine": "null"},
         "track": {"engine": "null"},
-        "matte": {"engine": "null"},
+        "matte": {"engine": "null", "stability": 0.0},
     }
     return sample_recipe(clip, out / "a.####.exr", **merged(quick, changes))
 
@@ -130,6 +130,28 @@ def test_a_correction_tracks_between_its_neighbours_and_mattes_what_changed(
     after = digests(tmp_path / "out")
     fresh(server, corrected)
     assert digests(tmp_path / "out") == after != before
+
+
+def test_steady_edges_carry_a_change_four_frames_further(
+    clip: SamplePaths, cached: RunningServer, server: RunningServer, tmp_path: Path
+) -> None:
+    plate = long_plate(clip, tmp_path / "plate", 20)
+    steady = {"matte": {"stability": 1.0}}
+    recipe = recipe_of(clip, plate, tmp_path / "out", box(1, 30), box(12, 40), **steady)
+    fresh(cached, recipe)
+    corrected = recipe_of(
+        clip, plate, tmp_path / "out", box(1, 30), box(6, 80), box(12, 40), **steady
+    )
+    made, _ = counts(fresh(cached, corrected))
+    assert (made["track"], made["matte"]) == (10, 15)  # 2 to 11, and 1 and 12 to 15 beside them
+    wanted = digests(tmp_path / "out")
+    # A hole in the middle is filled with the same bits, in a chunk of its own.
+    for name in ("a.0009.exr", "a.0010.exr"):
+        (tmp_path / "out" / name).unlink()
+    assert render(server.link, corrected).done == [9, 10]
+    assert digests(tmp_path / "out") == wanted
+    assert counts(fresh(server, corrected))[1] == {}
+    assert digests(tmp_path / "out") == wanted
 
 
 def test_a_keyframe_more_or_less_and_going_back_costs_only_what_changes(
