@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from airoto_server.engines.registry import LoadOptions, Role, all_specs
 from airoto_server.engines.roles import Engine
 
-from . import grounding_checkpoints
+from . import grounding_checkpoints, xmem_checkpoints
 from . import neural_checkpoints as neural
 
 
@@ -55,6 +55,7 @@ TINY: tuple[Case, ...] = (
             (Role.MATTER, "vitmatte", neural.tiny_vitmatte),
         )
     ),
+    Case(Role.TRACKER, "xmem", xmem_checkpoints.tiny_xmem, honours_points=False, segments=False),
 )
 
 

@@ -26,6 +26,7 @@ MODULES: tuple[str, ...] = (
     "airoto_server.engines.sam2_image",
     "airoto_server.engines.sam2_video",
     "airoto_server.engines.cutie",
+    "airoto_server.engines.xmem",
     "airoto_server.engines.vitmatte",
     "airoto_server.engines.modnet",
     "airoto_server.engines.matte_anything",
