@@ -142,7 +142,7 @@ def renders_a_current_matte(bench: Bench) -> None:
 
 
 def refuses_a_stale_matte(bench: Bench) -> None:
-    """After an edit a render stops; with black chosen it goes on."""
+    """After an edit a render stops; with black chosen its alpha is black."""
     node = nuke.toNode("AIRoto1")
     write = _write(bench, node)
     node["grow"].setValue(2.0)
@@ -156,6 +156,57 @@ def refuses_a_stale_matte(bench: Bench) -> None:
     nuke.execute(write, FIRST, FIRST, 1)
     node["on_missing"].setValue("error")
     node["grow"].setValue(0.0)
+    made = nuke.nodes.Read(file=str(bench.folder / "out.%04d.exr"), first=FIRST, last=FIRST)
+    nuke.frame(FIRST)
+    found = nuke.sample(made, "rgba.alpha", CLICK[0], HEIGHT - CLICK[1])
+    must(found == 0, f"the alpha of the render is {found:.3f}, black was chosen")
+
+
+def fills_the_viewer(bench: Bench) -> None:
+    """The view Mask fills RGB with the matte, Overlay tints the plate."""
+    node = nuke.toNode("AIRoto1")
+    nuke.frame(FIRST)
+    at = (CLICK[0], HEIGHT - CLICK[1])
+    plain = nuke.sample(node, "rgba.red", *at)
+    node["view"].setValue("Mask")
+    must(nuke.sample(node, "rgba.red", *at) > 0.95, "the view Mask is not white on the object")
+    node["view"].setValue("Overlay")
+    must(abs(nuke.sample(node, "rgba.red", *at) - plain) > 0.01, "the overlay tints nothing")
+    node["view"].setValue("Final")
+
+
+def works_at_proxy_size(bench: Bench) -> None:
+    """At proxy size a matte is made, which a full-size render refuses."""
+    node = bench.node(bench.plate)
+    node["size"].setValue("proxy")
+    bench.press(node, "track")
+    must(str(node["status"].value()).startswith("current"), str(node["status"].value()))
+    try:
+        nuke.execute(_write(bench, node), FIRST, FIRST, 1)
+    except RuntimeError:
+        return
+    raise AssertionError("the full-size render went through")
+
+
+def mattes_a_painted_trimap(bench: Bench) -> None:
+    """AIMatte uses a trimap from its mask input as it is."""
+    from airoto_nuke import nodes
+    from airoto_nuke.knobs import NodeKind
+
+    painted = nuke.nodes.Rectangle(
+        area=(40, 20, 120, 90), output="rgba.alpha", inputs=[bench.plate]
+    )
+    node = nodes.create(NodeKind.MATTE, source=bench.plate)
+    node.setInput(1, painted)
+    for name, value in (("server", bench.server), ("guide", "trimap"), ("matte_engine", "null"),
+                        ("colour_space", "ACEScg")):  # fmt: skip
+        node[name].setValue(value)
+    bench.press(node, "make")
+    must(str(node["status"].value()).startswith("current"), str(node["status"].value()))
+    nuke.frame(LAST)
+    for at, wanted in (((80, 50), 1.0), ((10, 10), 0.0)):
+        found = nuke.sample(node, "rgba.alpha", *at)
+        must(abs(found - wanted) < 0.05, f"alpha at {at} is {found:.3f}, not {wanted:g}")
 
 
 def survives_saving(bench: Bench) -> None:
@@ -180,6 +231,9 @@ CHECKS: tuple[Callable[[Bench], None], ...] = (
     tracks_a_rendered_plate,
     renders_a_current_matte,
     refuses_a_stale_matte,
+    fills_the_viewer,
+    works_at_proxy_size,
+    mattes_a_painted_trimap,
     survives_saving,
 )
 

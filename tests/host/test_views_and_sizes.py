@@ -269,6 +269,19 @@ def test_a_trimap_that_was_painted_on_is_matted_as_it_was_painted(studio):
     assert node["status"].value().startswith("STALE")
 
 
+def test_a_painted_trimap_of_a_frame_without_the_object_is_no_error(studio):
+    node = studio.node(NodeKind.MATTE, engine="auto")
+    shape = nuke.nodes.Rectangle(area=(40, 20, 120, 90), inputs=[studio.plate])
+    shape["area"].setExpression("40+1000*(frame==1003)", 0)
+    shape["area"].setExpression("120+1000*(frame==1003)", 2)
+    node.setInput(1, shape)
+    node["guide"].setValue("trimap")
+    studio.press(node, "make")
+    assert node["status"].value() == f"current: 6 frames, {FIRST}-{LAST}", studio.app.said
+    assert studio.alpha(node, FIRST + 1).max() == 1
+    assert studio.alpha(node, 1003).max() == 0
+
+
 def test_a_painted_trimap_without_a_matter_is_refused_in_words(studio):
     node = studio.node(NodeKind.MATTE)
     node.setInput(1, nuke.nodes.Rectangle(area=(40, 20, 120, 90), inputs=[studio.plate]))

@@ -160,7 +160,8 @@ def painted_trimap(workshop: Workshop, shot: Shot, prompt: Prompt) -> Trimap | N
     """
     if prompt.mask.kind != DrawnMaskKind.DRAWN_MASK_KIND_TRIMAP:
         return None
-    return snapped_trimap(fitted(read_drawn_mask(workshop, prompt.mask), shot))
+    # On some frames of a shot the object is outside the picture, or has no soft edge.
+    return _three_levels(fitted(read_drawn_mask(workshop, prompt.mask), shot))
 
 
 def snapped_trimap(guide: Mask) -> Trimap:
@@ -169,9 +170,7 @@ def snapped_trimap(guide: Mask) -> Trimap:
     Raises:
         BadRequestError: no pixel of it is foreground, or none unknown.
     """
-    trimap = np.full(guide.shape, 0.5, np.float32)
-    trimap[guide < 0.1] = 0.0
-    trimap[guide > 0.9] = 1.0
+    trimap = _three_levels(guide)
     for value, name, level in ((1.0, "foreground", "above 0.9"), (0.5, "unknown", "0.1 to 0.9")):
         if not (trimap == value).any():
             raise BadRequestError(
@@ -179,4 +178,11 @@ def snapped_trimap(guide: Mask) -> Trimap:
                 hint="paint background black, foreground white and what is to be matted grey, "
                 "or give it as a mask",
             )
+    return trimap
+
+
+def _three_levels(guide: Mask) -> Trimap:
+    trimap = np.full(guide.shape, 0.5, np.float32)
+    trimap[guide < 0.1] = 0.0
+    trimap[guide > 0.9] = 1.0
     return trimap
