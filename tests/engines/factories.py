@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from airoto_server.engines.registry import LoadOptions, Role, all_specs
 from airoto_server.engines.roles import Engine
 
-from . import grounding_checkpoints, xmem_checkpoints
+from . import grounding_checkpoints, mobile_sam_checkpoints, xmem_checkpoints
 from . import neural_checkpoints as neural
 
 
@@ -54,6 +54,13 @@ TINY: tuple[Case, ...] = (
             (Role.TRACKER, "cutie", neural.forgetful_cutie),
             (Role.MATTER, "vitmatte", neural.tiny_vitmatte),
         )
+    ),
+    Case(
+        Role.SEGMENTER,
+        "mobile-sam",
+        mobile_sam_checkpoints.tiny_mobile_sam,
+        honours_points=False,
+        segments=False,
     ),
     Case(Role.TRACKER, "xmem", xmem_checkpoints.tiny_xmem, honours_points=False, segments=False),
 )

@@ -24,6 +24,7 @@ MODULES: tuple[str, ...] = (
     "airoto_server.engines.classic_tracker_full",
     "airoto_server.engines.classic_matter",
     "airoto_server.engines.sam2_image",
+    "airoto_server.engines.mobile_sam",
     "airoto_server.engines.sam2_video",
     "airoto_server.engines.cutie",
     "airoto_server.engines.xmem",
