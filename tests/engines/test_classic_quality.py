@@ -134,3 +134,19 @@ def test_closed_form_matting_of_a_real_picture(shared_data: Path) -> None:
     unknown = trimap == 0.5
     # Plain PyMatting on the whole picture reaches 1264.
     assert np.abs(found - alpha)[unknown].sum() < 1.01 * 1264
+
+
+def test_the_matting_system_is_that_of_pymatting_for_the_unknown_pixels() -> None:
+    from pymatting.laplacian.cf_laplacian import cf_laplacian
+
+    from airoto_server.engines.classic.matting_laplacian import unknown_system
+
+    random = np.random.default_rng(0)
+    picture = random.random((23, 31, 3)).astype(np.float32)
+    trimap = random.choice([0, 0.5, 0.5, 1], (23, 31)).astype(np.float32)
+    matrix, right_side = unknown_system(picture, trimap)
+    unknown = trimap.ravel() == 0.5
+    rows = cf_laplacian(picture.astype(np.float64)).tocsr()[unknown]
+    known = trimap.ravel()[~unknown].astype(np.float64)
+    assert abs(matrix - rows[:, unknown]).max() < 1e-12
+    np.testing.assert_allclose(right_side, -rows[:, ~unknown] @ known, atol=1e-12)

@@ -47,12 +47,20 @@ class Embeddings:
         self._kept: OrderedDict[tuple[str, str, str, int], _Kept] = OrderedDict()
         self._bytes = self._hits = self._misses = 0
 
-    def get(self, segmenter: Segmenter, picture: Picture, *, content: str, seed: int) -> Any:
+    def holds(self, segmenter: Segmenter, *, content: str, seed: int) -> bool:
+        """Whether the embedding is there now, so that its picture need not be decoded."""
+        with self._lock:
+            return _key(segmenter, content, seed) in self._kept
+
+    def get(
+        self, segmenter: Segmenter, picture: Callable[[], Picture], *, content: str, seed: int
+    ) -> Any:
         """The embedding of a picture, made if it is not there.
 
-        Call it while holding the device. `content` identifies the picture's pixels.
+        Call it while holding the device. `content` identifies the pixels of `picture`, which is
+        called only where they are needed.
         """
-        key = (segmenter.facts.name, segmenter.facts.version, content, seed)
+        key = _key(segmenter, content, seed)
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
@@ -60,7 +68,7 @@ class Embeddings:
                 self._kept[key].used = self._clock()
                 return self._kept[key].embedding
             self._misses += 1
-        embedding = segmenter.embed(picture, seed=seed)
+        embedding = segmenter.embed(picture(), seed=seed)
         size = segmenter.embedding_bytes(embedding)
         with self._lock:
             if key not in self._kept and size <= self._max_bytes:
@@ -106,3 +114,7 @@ class Embeddings:
         """Memory held now."""
         with self._lock:
             return self._bytes
+
+
+def _key(segmenter: Segmenter, content: str, seed: int) -> tuple[str, str, str, int]:
+    return segmenter.facts.name, segmenter.facts.version, content, seed

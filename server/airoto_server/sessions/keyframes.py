@@ -68,7 +68,6 @@ class Prompting:
                 hint="set segment.engine to auto, or give a drawn mask",
                 frame=frame,
             )
-        picture = shot.frames.picture(frame)
         content = "|".join(
             (
                 shot.reader.content_id(frame),
@@ -77,10 +76,14 @@ class Prompting:
                 f"{shot.recipe.plate.layer}/{shot.recipe.plate.view}",
             )
         )
+        # One embedding serves every object of the frame, so its seed knows only that.
+        seed = seed_for(shot.seed, "embed")
+        embeddings = self._workshop.embeddings
+        if not embeddings.holds(self.segmenter, content=content, seed=seed):
+            shot.frames.picture(frame)  # decoded before the device is taken
         with self._turn():
-            # One embedding serves every object of the frame, so its seed knows only that.
-            embedding = self._workshop.embeddings.get(
-                self.segmenter, picture, content=content, seed=seed_for(shot.seed, "embed")
+            embedding = embeddings.get(
+                self.segmenter, lambda: shot.frames.picture(frame), content=content, seed=seed
             )
             return self.segmenter.segment(
                 embedding, prompts, seed=seed_for(shot.seed, "segment", frame, object_id)

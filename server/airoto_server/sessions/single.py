@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -13,7 +13,8 @@ from airoto.errors import BadRequestError, EngineUnavailableError, RecipeError, 
 from airoto.wire import messages as pb
 from airoto.wire.recipe import Parts, validate
 from airoto_server.engines.registry import Role
-from airoto_server.engines.roles import Mask
+from airoto_server.engines.roles import Candidate, Mask
+from airoto_server.ops.parallel import ordered_map
 from airoto_server.ops.resample import mask_to_plate
 from airoto_server.ops.seeds import seed_for
 from airoto_server.scheduler.cancel import Cancel
@@ -91,15 +92,7 @@ def segment_frame(
         )
     with Prompting.opened(workshop, shot, _click(workshop, cancel)) as prompting:
         found = {
-            object_id: [
-                _found_mask(
-                    mask_to_plate(one.mask, shot.working, shot.window, shot.scale),
-                    one.score,
-                    shot,
-                    workshop.spool,
-                )
-                for one in prompting.candidates(object_id, prompt)
-            ]
+            object_id: _found_masks(prompting.candidates(object_id, prompt), shot, workshop.spool)
             for object_id, prompt in prompted
         }
         made = shot.provenance
@@ -196,7 +189,21 @@ def _guide(workshop: Workshop, shot: Shot, request: pb.MatteRequest) -> tuple[Ma
     return np.clip(np.nan_to_num(guide), 0.0, 1.0), kind.startswith("trimap")
 
 
-def _found_mask(mask: Mask, score: float, shot: Shot, spool: Spool) -> FoundMask:
+def _found_masks(candidates: Sequence[Candidate], shot: Shot, spool: Spool) -> list[FoundMask]:
+    masks = ordered_map(
+        lambda one: mask_to_plate(one.mask, shot.working, shot.window, shot.scale).astype(
+            np.float16
+        ),
+        candidates,
+        shot.threads,
+    )
+    return [
+        _found_mask(mask, one.score, shot, spool)
+        for mask, one in zip(masks, candidates, strict=True)
+    ]
+
+
+def _found_mask(mask: npt.NDArray[np.float16], score: float, shot: Shot, spool: Spool) -> FoundMask:
     inside = mask > 0.5
     rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
     bounds = None
@@ -225,10 +232,10 @@ def _kept(
     )
 
 
-def _plane(pixels: npt.NDArray[np.float32], shot: Shot, spool: Spool) -> str:
+def _plane(pixels: npt.NDArray[np.floating], shot: Shot, spool: Spool) -> str:
     display = (round(shot.format.width * shot.scale), round(shot.format.height * shot.scale))
     return spool.put_array(
-        pixels.astype(np.float16),
+        pixels.astype(np.float16, copy=False),
         window=shot.window,
         display=display,
         pixel_aspect=shot.format.pixel_aspect,

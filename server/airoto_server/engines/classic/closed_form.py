@@ -1,8 +1,8 @@
 """Closed-form matting: alpha of the unknown pixels as the solution of a linear system.
 
 Levin, Lischinski and Weiss, "A Closed-Form Solution to Natural Image Matting" (PAMI 2008),
-with PyMatting's Laplacian and incomplete Cholesky factorisation. The known pixels are
-eliminated, so they stay exact and cost nothing.
+with PyMatting's incomplete Cholesky factorisation. The known pixels are eliminated, so they stay
+exact and cost nothing.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from pymatting.laplacian.cf_laplacian import cf_laplacian
 from pymatting.preconditioner.ichol import ichol
 from scipy import sparse
 
 from airoto.errors import EngineError
+from airoto_server.engines.classic.matting_laplacian import unknown_system
 
 Vector = npt.NDArray[np.float64]
 
@@ -67,14 +67,10 @@ def _around(unknown: npt.NDArray[np.bool_]) -> tuple[slice, slice]:
 def _solve(
     picture: npt.NDArray[np.float32], trimap: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
-    alpha = trimap.astype(np.float64).ravel()
-    unknown = (alpha > 0) & (alpha < 1)
+    unknown = (trimap > 0) & (trimap < 1)
     if unknown.all():
         raise EngineError("nothing in the trimap is known, so nothing can be solved for")
-    laplacian = cf_laplacian(picture.astype(np.float64), is_known=~unknown)
-    rows = laplacian[unknown]
-    matrix = rows[:, unknown]
-    right_side = -rows[:, ~unknown].dot(alpha[~unknown])
+    matrix, right_side = unknown_system(picture, trimap)
     try:
         factor = ichol(matrix.tocsc(), shifts=_SHIFTS, max_nnz=_FILL * matrix.nnz + 64)
     except ValueError as error:
@@ -88,8 +84,9 @@ def _solve(
             f"the matting system of {matrix.shape[0]} pixels did not converge: "
             f"relative residual {residual:.1e} after {_MOST_ITERATIONS} iterations"
         )
+    alpha = trimap.copy()
     alpha[unknown] = np.clip(solution, 0, 1)
-    return alpha.reshape(trimap.shape).astype(np.float32)
+    return alpha
 
 
 def conjugate_gradients(

@@ -43,8 +43,8 @@ def score(inside: Bool, edges: npt.NDArray[np.float32], bins: Bins) -> float:
     contrast = float(edges[boundary].mean())
 
     reach = max(5, int(0.35 * np.sqrt(area)))
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    around = (cv2.dilate(mask, disc) > 0) & ~inside
+    away = cv2.distanceTransform((~inside).astype(np.uint8), cv2.DIST_L2, 5)
+    around = (np.asarray(away) <= reach) & ~inside
     ours, theirs = (
         np.bincount(bins[where], minlength=CELLS) / max(1, int(where.sum()))
         for where in (inside, around)

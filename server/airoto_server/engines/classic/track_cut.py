@@ -68,7 +68,7 @@ def _pair(
     return (rows, slice(-right, width)), (rows_beside, slice(0, width + right))
 
 
-@numba.njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]  # no type information
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]  # no type information
 def _primal_dual(evidence: Plane, costs: Plane, iterations: int) -> Plane:
     """`solve`, in loops over whole rows, which compile to vector instructions.
 

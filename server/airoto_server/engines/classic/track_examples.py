@@ -62,17 +62,26 @@ class Examples:
 
     def fit(self, *, seed: int) -> Trees | None:
         """Trees that tell both sides apart; None while either has no examples."""
-        frames = self._keyframes + self._answered
-        if not frames:
-            return None
-        # Both sides of a frame weigh the same, so one that shows little of the object says little.
-        frames = [frame for frame in frames if len(frame[0]) and len(frame[1])]
+        frames: list[tuple[Bytes, Bytes]] = []
+        says: list[float] = []
+        for kind in (self._keyframes, self._answered):
+            most = max((len(inside) for inside, _ in kind), default=0)
+            for inside, beside in kind:
+                if len(inside) and len(beside):
+                    frames.append((inside, beside))
+                    says.append(len(inside) / most)
         if not frames:
             return None
         samples = np.concatenate([side for frame in frames for side in frame])
-        truth = np.concatenate([np.arange(2).repeat([len(a), len(b)]) == 0 for a, b in frames])
+        # Both sides of a frame weigh the same, and a frame that shows little of the object,
+        # because something covers it, weighs little against others of its kind.
+        counts = [len(side) for frame in frames for side in frame]
+        truth = np.resize([True, False], len(counts)).repeat(counts)
         weights = np.concatenate(
-            [np.repeat([1, len(a) / len(b)], [len(a), len(b)]) for a, b in frames]
+            [
+                np.repeat([say, say * len(inside) / len(beside)], [len(inside), len(beside)])
+                for say, (inside, beside) in zip(says, frames, strict=True)
+            ]
         )
         weights *= len(samples) / weights.sum()
         return track_trees.fit(samples, truth, weights.astype(np.float32), seed=seed)

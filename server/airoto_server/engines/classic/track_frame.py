@@ -53,7 +53,7 @@ class Frame:
         """Prepare a display-referred picture (H, W, 3) float32, 0 to 1."""
         small = shrink(picture, small_shape(picture.shape, WORKING_SIDE))
         lab = lab_of(small)
-        return cls(grey_of(picture), lab, _features(lab))
+        return cls(grey_of(picture), lab, features_of(lab))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -80,7 +80,8 @@ def lab_of(picture: Picture) -> Plane:
     return lab
 
 
-def _features(lab: Plane) -> Bytes:
+def features_of(lab: Plane) -> Bytes:
+    """What the trees see (F, h, w) uint8 of `lab_of` a picture; see `Frame.features`."""
     features = np.empty((_COUNT, *lab.shape[:2]), np.uint8)
     filled = 0
 

@@ -18,7 +18,7 @@ from airoto_server.engines.classic.track_frame import LEVELS
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
-_TREES, _DEPTH, _RATE = 80, 4, 0.15
+TREES, _DEPTH, _RATE = 80, 4, 0.15
 _BLOCK = 1024
 # Share of the features that each tree may ask about.
 _FEATURE_SHARE = 0.6
@@ -53,12 +53,19 @@ class Trees:
         return self.features.nbytes + self.thresholds.nbytes + self.leaves.nbytes
 
 
-def fit(samples: Bytes, truth: npt.NDArray[np.bool_], weights: Floats, *, seed: int) -> Trees:
+def fit(
+    samples: Bytes,
+    truth: npt.NDArray[np.bool_],
+    weights: Floats,
+    *,
+    seed: int,
+    trees: int = TREES,
+) -> Trees:
     """Learn from samples (N, F) uint8 below `LEVELS`, truth (N,) bool, weights (N,) float32."""
     random = np.random.default_rng(seed)
     count = samples.shape[1]
     asked = max(1, round(_FEATURE_SHARE * count))
-    subsets = np.stack([np.sort(random.permutation(count)[:asked]) for _ in range(_TREES)])
+    subsets = np.stack([np.sort(random.permutation(count)[:asked]) for _ in range(trees)])
     features, thresholds, leaves = _boost(
         np.ascontiguousarray(samples.T),
         truth.astype(np.float32),
@@ -71,7 +78,7 @@ def fit(samples: Bytes, truth: npt.NDArray[np.bool_], weights: Floats, *, seed: 
     return Trees(features, thresholds, leaves)
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]  # no type information
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # no type information
 def _ask(
     planes: Bytes, features: npt.NDArray[np.int64], thresholds: Bytes, leaves: Floats
 ) -> Floats:
@@ -97,7 +104,7 @@ def _ask(
     return odds
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _boost(planes, truth, weights, subsets, depth, rate, shrinkage):  # type: ignore[no-untyped-def]
     count = planes.shape[1]
     trees, asked = subsets.shape
