@@ -3,22 +3,19 @@
 Standard library only, no Nuke.
 """
 
-# ruff: noqa: PTH105, PTH120 - paths are text here, as knobs have them
+# ruff: noqa: PTH120 - paths are text here, as knobs have them
 
 from __future__ import annotations
 
 import contextlib
 import copy
 import os
-import shutil
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from airoto.errors import AIRotoError, FrameMismatchError, OutputError, ServerUnreachableError
-from airoto_client.files import write_error
+from airoto.errors import AIRotoError, FrameMismatchError, ServerUnreachableError
 from airoto_nuke import handing, links, sight
 from airoto_nuke.cache_paths import candidate_path, frame_path
 from airoto_nuke.jobs import Emit, Stop
@@ -114,7 +111,6 @@ def render(ask: Ask, emit: Emit, stop: Stop) -> None:
             stream.close()
         for lock in ask.locks:
             if ask.frames[0] <= lock.frame <= ask.frames[1]:
-                _put_locked(lock, frame_path(output, lock.frame))
                 emit(FrameDone(lock.frame, (), locked=True))
 
 
@@ -251,23 +247,6 @@ def made_with(provenance: Mapping[str, Any]) -> str:
         for one in provenance.get("engines", ())
     ]
     return f"AIRoto {provenance.get('airoto_version', '?')}: {', '.join(engines)}"
-
-
-def _put_locked(lock: Lock, target: str) -> None:
-    """Put an approved frame's file in its place, whole or not at all."""
-    source = lock.path
-    temporary = f"{target}.{time.monotonic_ns()}.tmp"
-    try:
-        shutil.copyfile(source, temporary)
-        os.replace(temporary, target)
-    except FileNotFoundError as exc:
-        raise OutputError(
-            f"the approved matte of frame {lock.frame} is gone: {source}",
-            hint="unlock the frame and track it again",
-            path=source,
-        ) from exc
-    except OSError as exc:
-        raise write_error(exc, Path(target)) from exc
 
 
 def _link(ask: Ask) -> Any:

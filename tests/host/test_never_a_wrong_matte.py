@@ -274,6 +274,22 @@ def test_baked_reads_need_nothing_of_ours(studio):
     assert "stale or missing" in studio.app.said[-1]
 
 
+def test_an_approved_frame_is_a_keyframe_of_its_neighbours(studio):
+    node = studio.tracked()
+    nuke.frame(LAST)
+    approved = studio.alpha(node, LAST)
+    studio.press(node, "lock_frame")
+    nuke.frame(FIRST)
+    studio.press(node, "delete_prompt")
+    studio.click(node, 20.5, 20.5)
+    studio.press(node, "track")
+    assert node["status"].value().startswith("current"), studio.app.said
+    assert np.array_equal(studio.alpha(node, LAST), approved)
+    at = (round(HERO[1]), round(HERO[0]))
+    assert studio.alpha(node, FIRST)[at] == 0
+    assert studio.alpha(node, LAST - 1)[at] > 0.4, "it follows what was approved"
+
+
 def test_an_approved_frame_is_found_after_the_script_got_another_name(studio):
     node = studio.tracked()
     approved = studio.alpha(node, FIRST)

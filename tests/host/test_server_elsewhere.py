@@ -102,6 +102,17 @@ def test_masks_that_do_not_fit_are_refused_with_the_next_step(remote, monkeypatc
     assert "cache folder" in remote.app.said[-1]
 
 
+def test_an_approved_frame_travels_too(remote):
+    node = remote.tracked()
+    approved = remote.alpha(node, FIRST)
+    remote.press(node, "lock_frame")
+    remote.click(node, 150, 20)
+    remote.press(node, "track")
+    assert node["status"].value().startswith("current"), remote.app.said
+    assert np.array_equal(remote.alpha(node, FIRST), approved)
+    assert not np.array_equal(remote.alpha(node, FIRST + 1), approved)
+
+
 def test_text_is_looked_for_on_a_frame_that_was_sent(remote):
     node = remote.node(NodeKind.DETECT)
     node["detect_engine"].setValue("null")
