@@ -23,6 +23,7 @@ from airoto_nuke import (
     nodes,
     panel,
     plates,
+    presets,
     recipe_form,
     remote,
     state_ops,
@@ -321,8 +322,10 @@ def put_recipe(node: Node, data: dict[str, Any]) -> None:
     canvas = None if source is None else host.canvas(source)
     width, height = (None, None) if canvas is None else (canvas.width, canvas.height)
     fitted, words = recipe_form.for_plate(data, width, height)
+    pin = fitted.pop("preset", {})
     state, settings = recipe_form.from_recipe(fitted)
     with host.undo_group("AIRoto: paste recipe"):
+        presets.from_recipe(node, pin)
         nodes.put_settings(node, settings)
         node["state"].setValue(states.dump(state))
     nodes.refresh(node)
@@ -333,6 +336,18 @@ def put_recipe(node: Node, data: dict[str, Any]) -> None:
 def bake_reads(node: Node) -> None:
     """Plain Reads with the mattes."""
     bake.bake(node)
+
+
+def reset_to_show(node: Node) -> None:
+    """What the node's preset says now."""
+    presets.reset_to_show(node)
+    nodes.refresh(node)
+
+
+def reset_to_pinned(node: Node) -> None:
+    """What the node's preset said when it was taken."""
+    presets.reset_to_pinned(node)
+    nodes.refresh(node)
 
 
 # Names of buttons to what they do. `True`: it renders or waits, so it runs after the script.
@@ -370,4 +385,6 @@ ACTIONS: dict[str, tuple[Callable[[Node], None], bool]] = {
     "copy_recipe": (copy_recipe, False),
     "paste_recipe": (paste_recipe, False),
     "bake": (bake_reads, True),
+    "reset_to_show": (reset_to_show, False),
+    "reset_to_pinned": (reset_to_pinned, False),
 }

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from airoto.errors import BadRequestError
 
 DEFAULT = "{script_dir}/airoto/{script}/{node}"
-TOKENS = ("script_dir", "script", "node", "home", "temp", "user")
+TOKENS = ("script_dir", "script", "node", "home", "temp", "user", "show", "sequence", "task")
 _TOKEN = re.compile(r"\{([a-z_]*)\}")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 _PADDING = "%04d"
@@ -42,6 +42,7 @@ class NodePlace:
         script: path of the saved script, or empty.
         node: full name of the node (`Group1.AIRoto1`).
         node_id: from `new_node_id`.
+        show, sequence, task: of the node's preset; `_` stands for one that it does not name.
         relative: write paths under the script's folder relative to it.
     """
 
@@ -52,6 +53,9 @@ class NodePlace:
     temp: str
     user: str = "artist"
     relative: bool = True
+    show: str = ""
+    sequence: str = ""
+    task: str = ""
 
     def folder(self, template: str) -> str:
         """The node's folder, absolute, with forward slashes.
@@ -114,6 +118,9 @@ class NodePlace:
             "home": self.home,
             "temp": self.temp,
             "user": _safe(self.user),
+            "show": _safe(self.show),
+            "sequence": _safe(self.sequence),
+            "task": _safe(self.task),
         }
 
 

@@ -16,6 +16,7 @@ from airoto_nuke import (
     host,
     nodes,
     panel,
+    presets,
     recipe_form,
     remote,
     renewal,
@@ -23,6 +24,7 @@ from airoto_nuke import (
     work,
 )
 from airoto_nuke.knobs import HANDLES, NodeKind
+from airoto_nuke.preset_values import KEY_OF
 
 Node = Any
 # Other knobs that the result depends on, or that change what is shown.
@@ -111,6 +113,13 @@ def _welcome(node: Node) -> None:
 
 def _changed(node: Node, name: str) -> None:
     frame = host.frame()
+    locked = presets.keep_lock(node, name)
+    if locked:
+        host.tell(locked)
+    if name in KEY_OF:
+        presets.show(node)
+    if name == "layer_name":
+        nodes.show_layers(node)
     if nodes.kind_of(node) is NodeKind.DETECT:
         if name in ("state", "server", "link", "detect_engine") or name[:3] == "box":
             detecting.changed(node, name)

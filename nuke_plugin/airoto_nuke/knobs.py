@@ -90,6 +90,7 @@ def hidden_knobs(kind: NodeKind) -> tuple[KnobSpec, ...]:
         _hidden(_T.INT, "airoto_version", str(NODE_VERSION)),
         _hidden(_T.STRING, "node_id"),
         _hidden(_T.STRING, "state"),
+        _hidden(_T.STRING, "preset"),
         _hidden(_T.STRING, "result_key"),
         _hidden(_T.INT, "has_result"),
         _hidden(_T.INT, "stale", "1"),
@@ -204,7 +205,9 @@ _OUTPUT = (
              "size, quicker for trying things out; a full-size render refuses such a matte.",
              items=("full", "proxy")),
     KnobSpec(_T.STRING, "cache_folder", "cache folder", "Tokens: {script_dir} {script} {node} "
-             "{home} {temp} {user}.", DEFAULT),
+             "{home} {temp} {user} {show} {sequence} {task}.", DEFAULT),
+    KnobSpec(_T.STRING, "layer_name", "layers", "Where each object is delivered. Tokens: {object} "
+             "{show} {sequence} {task}.", "matte_{object}"),
     KnobSpec(_T.BOOL, "relative_paths", "relative paths", "Files below the script's folder are "
              "written relative to it, so that the script can travel.", "true"),
     KnobSpec(_T.BOOL, "trimap_layer", "trimap", "Deliver trimap_<name> layers.", "true"),
@@ -240,6 +243,16 @@ _SHOW = (
     ),
     KnobSpec(_T.DOUBLE, "overlay_opacity", "overlay", "Opacity of the overlay.", "0.5"),
 )
+_PRESET = (
+    _heading("preset_line", "Preset of the show"),
+    _told("preset_name", "preset", "Taken from the AIRoto menu; it travels with the recipe."),
+    _told("preset_changed", "changed here", "What differs from the preset: preset -> node."),
+    _told("preset_sources", "values from", "Which preset each value comes from; what none names "
+          "is built in."),
+    _told("preset_news", "the show now", "Whether the preset has changed since it was taken."),
+    _button("reset_to_show", "Reset to show", "Take what the preset says now.", new_line=True),
+    _button("reset_to_pinned", "Reset to pinned", "Back to what it said when it was taken."),
+)  # fmt: skip
 _INFO = (
     KnobSpec(_T.TAB, "info_tab", "Info"),
     KnobSpec(_T.STRING, "server", "server", "unix:/path or host:port; empty: $AIROTO_SERVER, or "
@@ -315,15 +328,15 @@ _DETECT_OUTPUT = frozenset(
 def panel(kind: NodeKind) -> tuple[KnobSpec, ...]:
     """What is on a node's panel, in order."""
     if kind is NodeKind.ROTO:
-        return (*_PROMPTS, *_TRACK, *_MATTE, *_OUTPUT, *_SHOW, *_INFO)
+        return (*_PROMPTS, *_TRACK, *_MATTE, *_OUTPUT, *_SHOW, *_PRESET, *_INFO)
     if kind is NodeKind.DETECT:
         used = tuple(one for one in _OUTPUT if one.name in _DETECT_OUTPUT)
-        return (*_DETECT, *used, *_INFO)
+        return (*_DETECT, *used, _SHOW[0], *_PRESET, *_INFO)
     dropped = {"copy_recipe", "paste_recipe"}
     output = tuple(one for one in _OUTPUT if one.name not in dropped)
     guide = (*_GUIDE, _GUIDE_KIND) if kind is NodeKind.MATTE else _GUIDE
     show = tuple(one for one in _SHOW if one.name != "show_object")
-    return (*guide, *_MATTE, *output, *show, *_INFO)
+    return (*guide, *_MATTE, *output, *show, *_PRESET, *_INFO)
 
 
 def all_knobs(kind: NodeKind) -> tuple[KnobSpec, ...]:

@@ -21,6 +21,8 @@ from airoto_nuke import (
     panel,
     pixels,
     plates,
+    preset_tokens,
+    presets,
     recipe_form,
     staleness,
     templates,
@@ -134,6 +136,7 @@ def place_of(node: Node) -> NodePlace:
         node=str(node.fullName()),
         node_id=id_of(node),
         relative=bool(value(node, "relative_paths", True)),
+        **preset_tokens.tokens(node),
         **host.user_folders(),
     )
 
@@ -183,7 +186,9 @@ def recipe_of(
         },
         "colour": {} if settings.colour_space else plates.colour_of(plate, direct=direct),
     }
-    return recipe_form.to_recipe(state, settings, plate=fields, output=output)
+    recipe = recipe_form.to_recipe(state, settings, plate=fields, output=output)
+    pin = presets.pin_of(node)
+    return {**recipe, "preset": pin} if pin else recipe
 
 
 def locks_of(node: Node, state: State) -> tuple[Lock, ...]:
@@ -294,6 +299,8 @@ def refresh(node: Node, *, fresh: bool = False) -> None:
     if not is_whole(node):
         return
     renewal.renew_inside(node)
+    with host.no_undo():
+        presets.show(node)
     if kind is NodeKind.DETECT:
         detecting.refresh(node)
         return
@@ -340,6 +347,14 @@ def _show_known(node: Node, key: str) -> None:
     manifest = staleness.read_manifest(cache_paths.manifest_path(folder, key))
     if manifest is not None and manifest.key == key and manifest.finished:
         show_result(node, manifest)
+
+
+def show_layers(node: Node) -> None:
+    """Wire the layers of the shown result anew."""
+    manifest, kind = shown_manifest(node), kind_of(node)
+    if manifest is not None and kind is not None and is_whole(node):
+        with host.no_undo():
+            panel.show_layers(node, manifest, kind)
 
 
 def show_result(node: Node, manifest: staleness.Manifest) -> None:

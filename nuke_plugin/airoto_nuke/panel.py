@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airoto_nuke import host, inside, review, state_ops, templates
+from airoto_nuke import host, inside, preset_tokens, review, state_ops, templates
 from airoto_nuke.knobs import ALL_OBJECTS, HANDLES, KnobSpec, NodeKind
 from airoto_nuke.staleness import Manifest
 from airoto_nuke.state import Prompt, RotoObject, State
@@ -119,7 +119,10 @@ def show_layers(node: Node, manifest: Manifest, kind: NodeKind) -> None:
         _copy(node.node("Final"), [(f"trimap_{manifest.objects[0]}.alpha", "rgba.alpha")])
         return
     pairs = [("rgba.alpha", "rgba.alpha")]
-    pairs += [(f"matte_{name}.alpha", f"matte_{name}.alpha") for name in manifest.objects]
+    for name in manifest.objects:
+        layer = preset_tokens.layer_of(node, name)
+        host.ensure_layer(layer)
+        pairs.append((f"matte_{name}.alpha", f"{layer}.alpha"))
     _chain(node, [pairs[i : i + 4] for i in range(0, len(pairs), 4)])
 
 

@@ -59,6 +59,10 @@ def result_key(recipe: Mapping[str, Any], plate_identity: str, locks: Iterable[L
         inner.pop(place[-1], None)
     for one in counted.get("objects", ()):
         one.pop("colour", None)
+    # Of a preset's pin, what it allows decides what `auto` becomes; where it came from does not.
+    rules = counted.pop("preset", {}).get("policy", ())
+    if rules:
+        counted["preset"] = [{**one, "preset": ""} for one in rules]
     return digest(
         [
             counted,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from pathlib import Path
+from typing import Any
 
 _SHARED = Path(__file__).resolve().parents[2] / "proto"
 ICONS = Path(__file__).resolve().parents[1] / "icons"
@@ -50,7 +51,7 @@ def find_shared_code() -> None:
 
 def windows() -> None:
     """The menu Nodes -> AIRoto, which Tab search finds too."""
-    from airoto_nuke import host
+    from airoto_nuke import host, preset_menu
 
     menu = host.nodes_menu().addMenu("AIRoto", icon=str(ICONS / "AIRoto.png"))
     for name, kind, tooltip in _ENTRIES:
@@ -60,15 +61,62 @@ def windows() -> None:
             icon=str(ICONS / f"{name}.png"),
             tooltip=tooltip,
         )
+    preset_menu.fill(menu, str(ICONS))
+    preset_menu.freshen(menu, str(ICONS))
     host.on_update_ui(_frame_changed)
 
 
 def create(kind: str) -> None:
-    """A new node, from the menu."""
-    from airoto_nuke import nodes
+    """A new node, from the menu, with the usual preset of the session's show."""
+    from airoto.errors import AIRotoError
+    from airoto_nuke import host, presets
+
+    try:
+        name = presets.usual()
+        made = _create(kind, name)
+    except AIRotoError as exc:
+        host.log(f"AIRoto: no preset: {exc.message}")
+        made = _create(kind, "")
+    _ask(kind, made)
+
+
+def create_preset(node: str, name: str) -> Any:
+    """A new node (`AIRoto`) with a preset (`SHOWX:hair hero`): from the menu, or a script.
+
+    Raises:
+        RuntimeError: there is no such preset; in windows it is told instead.
+    """
+    from airoto.errors import AIRotoError
+    from airoto_nuke import host, remote
     from airoto_nuke.knobs import NodeKind
 
+    kind = NodeKind(node).name
+    try:
+        made = _create(kind, name)
+    except AIRotoError as exc:
+        if not host.is_gui():
+            raise RuntimeError(remote.error_text(exc)) from exc
+        host.tell(remote.error_text(exc))
+        return None
+    _ask(kind, made)
+    return made
+
+
+def _create(kind: str, preset: str) -> Any:
+    from airoto_nuke import nodes, presets
+    from airoto_nuke.knobs import NodeKind
+
+    if preset:
+        presets.resolved(preset)  # before there is a node
     made = nodes.create(NodeKind[kind])
+    presets.begin(made, preset)
+    nodes.refresh(made)
+    return made
+
+
+def _ask(kind: str, made: Any) -> None:
+    from airoto_nuke.knobs import NodeKind
+
     if NodeKind[kind] is NodeKind.DETECT:  # what it can depends on the server
         from airoto_nuke import buttons
 

@@ -10,10 +10,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from airoto.errors import BadRequestError
-from airoto.presets.index import Index, index_from, menu_of, search_path
+from airoto.presets.index import Index, index_from, menu_of
 from airoto.presets.keys import KEYS, RECIPE_KEYS
 from airoto.presets.model import BUILT_IN, Menu, Preset, Setting
 from airoto.presets.names import Scope
+from airoto.presets.places import in_context, search_path
 from airoto.presets.policy import Rule, allows
 from airoto.presets.recipe_values import put_values, values_of
 from airoto.presets.resolve import (
@@ -189,6 +190,14 @@ def test_folders_are_those_of_the_variable_then_those_of_the_host() -> None:
     found = search_path({"AIROTO_PRESET_PATH": "/a:/b/", "NUKE_PATH": "/n:/a"})
     assert found == ("/a", "/b", "/n/airoto/presets", "/a/airoto/presets")
     assert search_path({}) == ()
+
+
+def test_a_name_is_taken_for_what_the_session_works_on() -> None:
+    session = {"AIROTO_SHOW": "SHOWX", "AIROTO_SEQUENCE": "sq010"}
+    assert in_context("studio:hair", session) == "SHOWX/sq010:hair"
+    assert in_context("SHOWX:hair hero", session) == "SHOWX/sq010:hair hero"
+    assert in_context("SHOWY:hair", session) == "SHOWY:hair"
+    assert in_context("studio", {}) == "studio"
 
 
 # ---- keys -------------------------------------------------------------------------------------

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from airoto.errors import BadRequestError
-from airoto.presets.index import index_path, search_path
 from airoto.presets.keys import KEYS, Value
 from airoto.presets.model import Resolved
 from airoto.presets.names import Scope, parse_name
+from airoto.presets.places import index_path, search_path
 from airoto.presets.recipe_values import values_of
 from airoto.presets.resolve import resolve
 from airoto.wire import recipe as recipes

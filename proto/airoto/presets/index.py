@@ -4,14 +4,10 @@ Hosts have no TOML reader, so `airoto preset compile` reads the files outside an
 is replaced as a whole, and holds what hosts want first (the menu) ready made.
 """
 
-# ruff: noqa: PTH111 - paths are text here, as variables have them
-
 from __future__ import annotations
 
 import json
-import os
-import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,12 +18,6 @@ from airoto.presets.names import Scope, parse_name
 from airoto.presets.resolve import resolve
 
 FORMAT = 1
-# Folders of presets, and the compiled index, where they are not in the usual places.
-PATH_VARIABLE = "AIROTO_PRESET_PATH"
-INDEX_VARIABLE = "AIROTO_PRESET_INDEX"
-HOST_VARIABLE = "NUKE_PATH"
-# Below a folder of the host's plug-in path.
-HOST_FOLDER = "airoto/presets"
 
 
 @dataclass(frozen=True)
@@ -48,23 +38,6 @@ class Index:
             BadRequestError: it is no name, or there is no such show or task.
         """
         return resolve(self.presets, parse_name(name))
-
-
-def search_path(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Folders that hold presets, in order: `AIROTO_PRESET_PATH`, then each of `NUKE_PATH`."""
-    named = [one for one in environment.get(PATH_VARIABLE, "").split(os.pathsep) if one.strip()]
-    hosts = [one for one in environment.get(HOST_VARIABLE, "").split(os.pathsep) if one.strip()]
-    found = [*named, *(f"{one.rstrip('/')}/{HOST_FOLDER}" for one in hosts)]
-    return tuple(dict.fromkeys(os.path.normpath(os.path.expanduser(one)) for one in found))
-
-
-def index_path(environment: Mapping[str, str], folders: Sequence[str]) -> str:
-    """Where the index of these folders lies: `AIROTO_PRESET_INDEX`, else in the user's home."""
-    named = environment.get(INDEX_VARIABLE, "")
-    if named:
-        return named
-    mark = zlib.crc32(os.pathsep.join(folders).encode("utf-8", "surrogateescape"))
-    return os.path.expanduser(f"~/.airoto/presets/index-{mark:08x}.json")
 
 
 def read_index(path: str) -> Index:
