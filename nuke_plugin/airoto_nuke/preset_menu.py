@@ -49,12 +49,14 @@ def fill(menu: Any, icons: str) -> None:
     from airoto_nuke import host
 
     try:
-        found = entries()
+        _fill(menu, icons)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
-        host.log(f"AIRoto: the index of presets {place()} cannot be read: {exc}")
-        return
+        host.log(f"AIRoto: the index of presets {place()} cannot be read: {exc!r}")
+
+
+def _fill(menu: Any, icons: str) -> None:
     groups: dict[str, Any] = {}
-    for one in found:
+    for one in entries():
         group = groups.get(one["group"])
         if group is None:
             group = groups[one["group"]] = menu.addMenu(one["group"])

@@ -97,6 +97,7 @@ def test_starting_up_imports_little(monkeypatch):
     own = {name for name in names if name.startswith("airoto")}
     assert own <= {
         "airoto", "airoto.errors", "airoto_nuke", "airoto_nuke.startup", "airoto_nuke.host",
+        "airoto_nuke.preset_menu", "airoto.presets", "airoto.presets.places",
         "airoto_nuke.geometry", "airoto_nuke.state",
     }  # fmt: skip
     heavy = {"asyncio", "multiprocessing", "subprocess", "socket", "http", "ssl", "numpy"}

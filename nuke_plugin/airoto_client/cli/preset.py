@@ -157,7 +157,7 @@ def _diff(options: argparse.Namespace, reporter: Reporter, stopper: Stopper) -> 
     compiled = _compiled(options)
     left, name = _values(compiled, options.left)
     right, _ = _values(compiled, options.right or name)
-    keys = [key for key in KEYS if key in left and key in right and left[key] != right[key]]
+    keys = [key for key in KEYS if left.get(key) != right.get(key) and key in left.keys() & right]
     for key in keys:
         if options.json:
             reporter.event(
@@ -241,7 +241,15 @@ def _values(compiled: Compiled, what: str) -> tuple[dict[str, Value], str]:
         found = _resolved(compiled, what)
         return {key: one.value for key, one in found.values.items()}, what
     recipe = recipes.to_dict(recipes.read(what))
-    return values_of(recipe), str(recipe.get("preset", {}).get("name", ""))
+    name = str(recipe.get("preset", {}).get("name", ""))
+    said = _resolved(compiled, name).said if name else {}
+    # The colour of its plate is the shot's own, where the preset does not say it.
+    values = {
+        key: value
+        for key, value in values_of(recipe).items()
+        if key in said or not key.startswith("plate.")
+    }
+    return values, name
 
 
 def _tell_problems(compiled: Compiled, reporter: Reporter) -> None:
