@@ -323,6 +323,7 @@ def put_recipe(node: Node, data: dict[str, Any]) -> None:
     width, height = (None, None) if canvas is None else (canvas.width, canvas.height)
     fitted, words = recipe_form.for_plate(data, width, height)
     pin = fitted.pop("preset", {})
+    pin = pin if isinstance(pin, dict) else {}
     state, settings = recipe_form.from_recipe(fitted)
     with host.undo_group("AIRoto: paste recipe"):
         presets.from_recipe(node, pin)

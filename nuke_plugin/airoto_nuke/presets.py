@@ -125,7 +125,7 @@ def from_recipe(node: Node, pin: Mapping[str, Any]) -> None:
     still has them, else the pin alone."""
     kept = Taken(dict(pin)) if pin else Taken()
     try:
-        found = resolved(str(pin["name"])) if pin else None
+        found = resolved(str(pin.get("name", ""))) if pin else None
     except AIRotoError:
         found = None
     if found is not None and found.hash == pin.get("hash"):

@@ -20,6 +20,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from airoto.errors import AIRotoError, BadRequestError, ServerUnreachableError
+from airoto.presets.places import INDEX_VARIABLE
 from airoto.wire.channel import Target, default_target, parse_target, server_options
 from airoto.wire.methods import SERVICE_NAME, generic_handler
 from airoto_server.app.logs import JSON, TEXT, start_log
@@ -81,6 +82,17 @@ def arguments() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="decoded frames and embeddings that nobody asked for so long are let go "
         "(default: %(default)g)",
+    )
+    parser.add_argument(
+        "--presets",
+        type=Path,
+        metavar="INDEX",
+        default=os.environ.get(INDEX_VARIABLE) or None,
+        help="index of presets (airoto preset compile) whose policies hold for every recipe of "
+        "their shows (default: $AIROTO_PRESET_INDEX)",
+    )
+    parser.add_argument(
+        "--require-preset", action="store_true", help="refuse recipes that name none of them"
     )
     parser.add_argument(
         "--threads", type=int, default=0, help="worker threads of a job (default: all processors)"
@@ -205,6 +217,8 @@ async def _serve(options: argparse.Namespace, target: Target) -> int:
         renders=options.renders,
         waiting=options.waiting,
         precision=options.precision,
+        presets=options.presets and Path(options.presets),
+        preset_required=options.require_preset,
         memory_limit=options.memory_limit * 10**6,
         idle_seconds=max(1.0, options.idle),
         cache=cache_place(options.cache, options.cache_limit),

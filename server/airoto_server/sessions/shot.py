@@ -18,7 +18,7 @@ from airoto_server.ops.colour import Colour, ColourSettings
 from airoto_server.ops.geometry import Format, Window, Working, working_for
 from airoto_server.ops.imagefile import Frame
 from airoto_server.ops.resample import mask_to_picture, to_picture
-from airoto_server.sessions.allowed import engine_for, pin_in_words, rules_of
+from airoto_server.sessions.allowed import engine_for, pin_in_words
 from airoto_server.sessions.events import EngineUse, Provenance
 from airoto_server.sessions.frames import Frames
 from airoto_server.sessions.matting import EdgeRules, output_window
@@ -87,8 +87,9 @@ def open_shot(
     """
     scale = recipe.plate.proxy_scale or 1.0
     plate_format = format_of(recipe.plate.format)
+    allowed = workshop.policies.rules(recipe)
     engines = {
-        role: engine_for(workshop.residency, role, name, rules_of(recipe))
+        role: engine_for(workshop.residency, role, name, allowed)
         for role, name in _wishes(recipe).items()
         if role in set(roles) and name != "none"
     }
@@ -96,8 +97,8 @@ def open_shot(
     if Role.MATTER in engines and engines[Role.MATTER].parts:
         # A composed matter: its detector joins, and the best single matter does the work.
         see_through = recipe.matte.transparent or PHRASES
-        detector = workshop.residency.resolve(Role.DETECTOR, recipe.detect.engine)
-        matter = workshop.residency.resolve(Role.MATTER, "auto")
+        detector = engine_for(workshop.residency, Role.DETECTOR, recipe.detect.engine, allowed)
+        matter = engine_for(workshop.residency, Role.MATTER, "auto", allowed)
         engines |= {Role.DETECTOR: detector, Role.MATTER: matter}
     reader = open_reader(workshop, recipe.plate, uploads)
     colour = open_colour(workshop, recipe.plate, reader)

@@ -28,6 +28,7 @@ from airoto_server.scheduler.admission import Admission
 from airoto_server.scheduler.lane import Lane
 from airoto_server.sessions.embeddings import Embeddings
 from airoto_server.sessions.idle import IdleTimer
+from airoto_server.sessions.policies import Policies
 from airoto_server.sessions.shared_frames import SharedFrames
 from airoto_server.sessions.watch import NOBODY, StoreUse, Watch
 from airoto_server.storage.place import CachePlace
@@ -57,6 +58,8 @@ class Settings:
         renders: that may run at a time on each device; they share it frame by frame.
         waiting: renders that may wait for that.
         precision: what they compute in: `float32`, `bfloat16`, `float16`.
+        presets: index of presets whose policies hold here; None: only those that recipes carry.
+        preset_required: whether a recipe has to name one of them.
         memory_limit: bytes that models and sessions may hold on each device; 0: what is free.
         max_upload_bytes: of one upload.
         max_frame_pixels: of one picture.
@@ -74,6 +77,8 @@ class Settings:
     renders: int = 4
     waiting: int = 64
     precision: str = "float32"
+    presets: Path | None = None
+    preset_required: bool = False
     memory_limit: int = 0
     max_upload_bytes: int = 4 << 30
     max_frame_pixels: int = 1 << 28
@@ -113,6 +118,7 @@ class Workshop:
     ) -> None:
         self.settings = settings
         self.started = time.monotonic()
+        self.policies = Policies(settings.presets, required=settings.preset_required)
         self._scratch = Scratch(settings.scratch)
         self.folder = self._scratch.folder
         self.roots = Roots(settings.roots)
