@@ -154,10 +154,12 @@ def show(node: Node) -> None:
         panel.put(node, "preset_name", exc.message)
         return
     name = _NO_PRESET
+    if not kept.name and node["preset_name"].value() == name:
+        return
     if kept.name:
         name = f"{kept.name}, version {kept.pin.get('version', 0)}"
     panel.put(node, "preset_name", name)
-    changed, sources = _compared(node, kept)
+    changed, sources = _compared(node, kept) if kept.name else ([], [])
     panel.put(node, "preset_changed", "; ".join(changed) or "nothing")
     panel.put(node, "preset_sources", "; ".join(sources) or "nothing")
     panel.put(node, "preset_news", _news(kept))
