@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from airoto_nuke import host, inside, preset_tokens, review, state_ops, templates
+from airoto import review
+from airoto_nuke import host, inside, preset_tokens, state_ops, templates
 from airoto_nuke.knobs import ALL_OBJECTS, HANDLES, KnobSpec, NodeKind
 from airoto_nuke.staleness import Manifest
 from airoto_nuke.state import Prompt, RotoObject, State

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from airoto.errors import AIRotoError, FrameMismatchError, ServerUnreachableError
+from airoto.review import Seen as FrameNote
 from airoto_nuke import handing, links, sight
 from airoto_nuke.cache_paths import candidate_path, frame_path
 from airoto_nuke.jobs import Emit, Stop
-from airoto_nuke.staleness import FrameNote
 from airoto_nuke.state import Lock
 
 # Seconds a click may take: the first one loads the model.

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from airoto.errors import AIRotoError
+from airoto.review import Seen as FrameNote
 from airoto_client.files import write_error
 from airoto_client.marks import provenance_of
 from airoto_nuke.cache_paths import frame_path
@@ -70,15 +71,6 @@ def result_key(recipe: Mapping[str, Any], plate_identity: str, locks: Iterable[L
             [[lock.frame, lock.sha256 or lock.path, lock.objects] for lock in locks],
         ]
     )[:16]
-
-
-@dataclass(frozen=True)
-class FrameNote:
-    """What the server said of one object on one frame: confidence 0 to 1, area in pixels."""
-
-    object_id: int
-    confidence: float
-    area: float
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from airoto import review
 from airoto.errors import BadRequestError, CancelledError, InternalError
-from airoto_nuke import jobs, pixels, review, staleness
+from airoto.review import Seen as FrameNote
+from airoto_nuke import jobs, pixels, staleness
 from airoto_nuke.cache_paths import NodePlace
-from airoto_nuke.staleness import FrameNote, Manifest, Verdict
+from airoto_nuke.staleness import Manifest, Verdict
 from airoto_nuke.state import Lock
 
 

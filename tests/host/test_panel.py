@@ -222,7 +222,7 @@ def test_frames_to_look_at_lead_there(studio):
     manifest = nodes.shown_manifest(node)
     from dataclasses import replace
 
-    from airoto_nuke.staleness import FrameNote
+    from airoto.review import Seen as FrameNote
 
     frames = {**manifest.frames, LAST: (FrameNote(1, 0.2, 50.0),)}
     panel.fill(node, nodes.state_of(node), replace(manifest, frames=frames))
