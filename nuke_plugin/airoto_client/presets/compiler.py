@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from airoto.errors import BadRequestError
-from airoto.presets.index import FORMAT, Index, index_from, menu_of, read_data
+from airoto.presets.index import FORMAT, Index, index_from, index_text, menu_of, read_data
 from airoto.presets.model import Preset
 from airoto.presets.names import Scope
 from airoto.presets.resolve import chain, overruled
@@ -99,7 +98,7 @@ def write_index(path: str, data: Mapping[str, Any]) -> bool:
     if last_data(path) == data:
         return False
     with atomic_file(Path(path)) as file:
-        file.write(json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode("utf-8"))
+        file.write(index_text(data).encode("utf-8"))
     return True
 
 

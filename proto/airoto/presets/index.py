@@ -1,7 +1,8 @@
 """The compiled index: every preset of a studio in one JSON file, for hosts and servers.
 
 Hosts have no TOML reader, so `airoto preset compile` reads the files outside and writes this. It
-is replaced as a whole, and holds what hosts want first (the menu) ready made.
+is replaced as a whole. Its first line, which ends in a comma, holds what a host wants when it
+starts (the menu), ready made, so that it need not read the rest.
 """
 
 from __future__ import annotations
@@ -83,6 +84,16 @@ def index_from(data: Mapping[str, Any], path: str) -> Index:
             hint="make it anew with: airoto preset compile",
             path=path,
         ) from exc
+
+
+def index_text(data: Mapping[str, Any]) -> str:
+    """The index as its file has it: one JSON object over two lines."""
+    first = {name: data[name] for name in ("format", "menu")}
+    rest = {name: one for name, one in data.items() if name not in first}
+    head, tail = (
+        json.dumps(one, separators=(",", ":"), ensure_ascii=False) for one in (first, rest)
+    )
+    return f"{head[:-1]},\n{tail[1:]}"
 
 
 def menu_of(presets: Iterable[Preset]) -> list[dict[str, str]]:
