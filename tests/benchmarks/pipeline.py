@@ -111,7 +111,7 @@ def cached(frames: int, width: int, height: int) -> bool:
         root = Path(made)
         clip = make_sample(root / "clip", frames=4, width=width, height=height)
         recipe = shot(clip, root / "shot", frames)
-        recipe.matte.engine = "null"
+        recipe.matte.engine, recipe.matte.stability = "null", 0.0
         place = CachePlace(root / "cache", 20 << 30, chosen=True)
         workshop = Workshop(Settings(scratch=root / "scratch", threads=2, cache=place))
         try:
