@@ -1,0 +1,41 @@
+"""Every row of docs/models.md is an engine that `airoto info` names."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from airoto_server.engines.registry import Role, all_specs
+
+PAGE = Path(__file__).parents[2] / "docs" / "models.md"
+ROLES = {
+    "Segmentation quality": Role.SEGMENTER,
+    "Video propagation quality": Role.TRACKER,
+    "Matting quality": Role.MATTER,
+}
+
+
+def rows(section: str) -> list[str]:
+    """The engines of a section's table: the words in its first column that are set as code."""
+    text = PAGE.read_text().partition(f"## {section}\n")[2].partition("\n## ")[0]
+    first = [line.split("|")[1] for line in text.splitlines() if line.startswith("| ")]
+    return [name for cell in first for name in re.findall(r"`([^`]+)`", cell)]
+
+
+@pytest.mark.parametrize(("section", "fewest"), [(name, 3) for name in ROLES])
+def test_rows_are_engines(section: str, fewest: int) -> None:
+    known = {spec.facts.name for spec in all_specs() if spec.role is ROLES[section]}
+    named = rows(section)
+    assert len(named) >= fewest
+    assert set(named) <= known
+
+
+def test_every_system_of_the_guide_is_there() -> None:
+    named = {spec.facts.name for spec in all_specs()}
+    assert {
+        "sam2-tiny", "sam2-small", "sam2-base-plus", "sam2-large", "mobile-sam", "cutie-base",
+        "xmem", "vitmatte-small", "modnet", "matte-anything", "grounding-dino-tiny",
+        "grounding-dino-base",
+    } <= named  # fmt: skip
