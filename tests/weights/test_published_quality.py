@@ -20,8 +20,9 @@ from airoto_server.app.bench.clips import find_clips, find_matting_images
 from airoto_server.app.bench.matting import alpha_of, matte
 from airoto_server.app.bench.tracking import Protocol, follow
 from airoto_server.engines.registry import Role
-from airoto_server.engines.roles import Matter, Segmenter, Tracker
+from airoto_server.engines.roles import Detector, Matter, Segmenter, Tracker
 from airoto_server.engines.sam2_config import SIZES
+from airoto_server.ops.boxes import overlap
 
 from .conftest import Real
 
@@ -37,7 +38,7 @@ MOST_SAD, MOST_MSE = 5.31, 0.0218
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [*SAM2, *CUTIE])
+@pytest.mark.parametrize("name", [*SAM2, *CUTIE, "xmem"])
 def test_a_tracker_follows_davis(real: Real, shared_data: Path, name: str) -> None:
     tracker = real(Role.TRACKER, name)
     assert isinstance(tracker, Tracker)
@@ -47,7 +48,7 @@ def test_a_tracker_follows_davis(real: Real, shared_data: Path, name: str) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SAM2)
+@pytest.mark.parametrize("name", [*SAM2, "mobile-sam"])
 def test_a_click_and_a_box_find_their_object(real: Real, shared_data: Path, name: str) -> None:
     segmenter = real(Role.SEGMENTER, name)
     assert isinstance(segmenter, Segmenter)
@@ -84,3 +85,22 @@ def test_windows_are_as_good_as_the_whole_frame(real: Real, shared_data: Path, n
     assert np.abs(windows - whole)[unknown].mean() < 0.02
     errors = [float(np.abs(alpha - truth)[unknown].mean()) for alpha in (windows, whole)]
     assert errors[0] < errors[1] + 0.005
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["grounding-dino-tiny", "grounding-dino-base"])
+@pytest.mark.parametrize(("clip", "phrase"), [("camel", "camel"), ("blackswan", "swan")])
+def test_a_phrase_finds_its_object(
+    real: Real, shared_data: Path, name: str, clip: str, phrase: str
+) -> None:
+    detector = real(Role.DETECTOR, name)
+    assert isinstance(detector, Detector)
+    (found,) = (one for one in find_clips(shared_data / "davis16") if one.name == clip)
+    mask = found.truth(0, next(iter(found.objects)))
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    truth = (columns[0], rows[0], columns[-1] + 1.0, rows[-1] + 1.0)
+    boxes = detector.detect(
+        found.picture(0), f"{phrase} . car", box_threshold=0.35, text_threshold=0.25
+    )
+    assert boxes[0].phrase == phrase
+    assert max(overlap(one.box, truth) for one in boxes if one.phrase == phrase) > 0.7
