@@ -10,6 +10,9 @@ import pytest
 
 from airoto.presets.index import read_index
 from airoto.wire import recipe as recipes
+from airoto.wire.messages import Compression
+from airoto_client.presets.applying import apply_preset
+from airoto_client.presets.compiler import compile_presets
 from airoto_client.presets.folders import read_file
 
 STUDIO = """\
@@ -161,3 +164,29 @@ def test_a_watched_index_follows_its_files_until_a_signal(cli, folder: Path) -> 
     finally:
         process.kill()
         process.communicate()
+
+
+# ---- roto --preset ----------------------------------------------------------------------------
+
+
+def test_a_preset_fills_what_a_recipe_leaves_open_and_is_pinned(
+    cli, folder: Path, recipe_file
+) -> None:
+    index = compile_presets([str(folder)]).index
+    recipe = recipes.read(recipe_file())
+    recipe.matte.feather = 2.0
+    recipe.matte.engine = ""
+    apply_preset(recipe, index.resolve("SHOWX:hair hero"))
+    assert (recipe.matte.feather, recipe.matte.engine) == (2.0, "vitmatte-base")
+    assert recipe.output.compression == Compression.COMPRESSION_DWAA
+    assert (recipe.preset.name, recipe.preset.version) == ("SHOWX:hair hero", 4)
+    assert recipe.preset.policy[0].commercial_only
+    recipes.validate(recipe)
+
+
+def test_an_option_against_a_lock_is_refused_before_any_work(cli, folder: Path) -> None:
+    line = ("roto", "a.%04d.exr", "--out", "m.%04d.exr", "--point", "1:1,1", "--preset", "SHOWX")
+    ran = cli.run(*line, "--compression", "piz")
+    assert ran.code == 2
+    assert "output.compression is 'piz', and the preset studio locked it to 'dwaa'" in ran.err
+    assert cli.run(*line[:-1], "SHOWZ").code == 2

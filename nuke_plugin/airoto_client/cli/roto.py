@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
 from airoto.errors import BadRequestError, FrameMissingError
+from airoto.presets.places import search_path
 from airoto.sequence import compress_frames
 from airoto.wire import recipe as recipes
 from airoto.wire.jsonform import from_dict
@@ -43,6 +45,8 @@ from airoto_client.cli.shot import ShotRender
 from airoto_client.cli.stopping import Stopper
 from airoto_client.exit_codes import ExitCode
 from airoto_client.link import Message
+from airoto_client.presets.applying import apply_preset
+from airoto_client.presets.compiler import compile_presets
 
 _MEMORY = {
     "segment": MemoryMode.MEMORY_MODE_SEGMENT,
@@ -97,6 +101,11 @@ def register(verbs: Any) -> None:
     engines.add_argument("--seed", type=int, default=0, metavar="N")
     add_detect_options(parser)
     add_matte_options(parser)
+    parser.add_argument(
+        "--preset",
+        metavar="NAME",
+        help="what the options leave open is as this preset says ('SHOWX:hair hero')",
+    )
     output = parser.add_argument_group("output")
     output.add_argument(
         "--out", required=True, metavar="PATTERN", help="mattes/hero.%%04d.exr (exr, png, tif)"
@@ -140,6 +149,11 @@ def add_matte_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, reporter: Reporter, stopper: Stopper) -> ExitCode:
     """Build the recipe, then render it."""
     recipe = build_recipe(options)
+    if options.preset:
+        presets = compile_presets(search_path(os.environ))
+        for one in presets.problems:
+            reporter.event(events.warning(one.message))
+        apply_preset(recipe, presets.index.resolve(options.preset))
     # Before any work: what can be known without the plate.
     recipes.validate(recipe, parts=recipes.Parts.ALL & ~recipes.Parts.GEOMETRY)
     with using_server(options, reporter, stopper) as server:
