@@ -165,7 +165,7 @@ def _diff(options: argparse.Namespace, reporter: Reporter, stopper: Stopper) -> 
             )
         else:
             print(f"{key}: {json.dumps(left[key])} -> {json.dumps(right[key])}", flush=True)
-    reporter.event(events.note(f"{len(keys)} differences"))
+    reporter.event(events.note(f"{len(keys)} difference{'' if len(keys) == 1 else 's'}"))
     return ExitCode.DONE
 
 
@@ -243,11 +243,12 @@ def _values(compiled: Compiled, what: str) -> tuple[dict[str, Value], str]:
     recipe = recipes.to_dict(recipes.read(what))
     name = str(recipe.get("preset", {}).get("name", ""))
     said = _resolved(compiled, name).said if name else {}
-    # The colour of its plate is the shot's own, where the preset does not say it.
+    open_values = values_of({})
+    # What neither says does not differ; the colour of its plate is the shot's own.
     values = {
         key: value
         for key, value in values_of(recipe).items()
-        if key in said or not key.startswith("plate.")
+        if key in said or (value != open_values[key] and not key.startswith("plate."))
     }
     return values, name
 
