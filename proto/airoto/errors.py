@@ -191,11 +191,12 @@ class UnauthenticatedError(AIRotoError):
 
 
 def all_kinds() -> dict[str, type[AIRotoError]]:
-    """Every concrete error class by its kind."""
+    """Every error class by its kind; one without a kind of its own goes by its base's."""
     found: dict[str, type[AIRotoError]] = {}
     waiting = list(AIRotoError.__subclasses__())
     while waiting:
         cls = waiting.pop()
-        found[cls.kind] = cls
+        if "kind" in vars(cls):
+            found[cls.kind] = cls
         waiting.extend(cls.__subclasses__())
     return found
