@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from airoto.errors import EngineError
 from airoto.phrases import split_phrases
@@ -110,18 +109,20 @@ def _drawn(shape: tuple[int, int], prompts: Prompts, radius: float) -> Mask:
         mask[top:bottom, left:right] = 1
     positive = point_pixels(prompts, shape, wanted=True)
     for row, column in positive:
-        mask[_disc(shape, row, column, radius)] = 1
+        _fill_disc(mask, row, column, radius, 1)
     for row, column in point_pixels(prompts, shape, wanted=False):
-        mask[_disc(shape, row, column, radius / 4)] = 0
+        _fill_disc(mask, row, column, radius / 4, 0)
     # A positive point beside a negative one keeps at least its own pixel.
     mask[positive[:, 0], positive[:, 1]] = 1
     return mask
 
 
-def _disc(shape: tuple[int, int], row: int, column: int, radius: float) -> npt.NDArray[np.bool_]:
-    rows, columns = np.ogrid[: shape[0], : shape[1]]
-    inside: npt.NDArray[np.bool_] = np.hypot(rows - row, columns - column) <= radius
-    return inside
+def _fill_disc(mask: Mask, row: int, column: int, radius: float, value: float) -> None:
+    reach = int(radius)
+    top, left = max(0, row - reach), max(0, column - reach)
+    part = mask[top : row + reach + 1, left : column + reach + 1]
+    rows, columns = np.ogrid[: part.shape[0], : part.shape[1]]
+    part[(rows + top - row) ** 2 + (columns + left - column) ** 2 <= radius**2] = value
 
 
 class NullRun:

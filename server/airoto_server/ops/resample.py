@@ -241,8 +241,22 @@ def _apply(
     """Both axes of (H, W) or (H, W, C) through their weights."""
     high, wide = array.shape[:2]
     channels = array.shape[2:]
-    down = rows @ np.ascontiguousarray(array, np.float32).reshape(high, -1)
+    down = np.ascontiguousarray(array, np.float32).reshape(high, -1)
+    if not _is_identity(rows):
+        down = rows @ down
+    if _is_identity(columns):
+        return np.array(down).reshape(rows.shape[0], wide, *channels)
     turned = np.swapaxes(down.reshape(rows.shape[0], wide, *channels), 0, 1)
     across = columns @ np.ascontiguousarray(turned).reshape(wide, -1)
     out = np.swapaxes(across.reshape(columns.shape[0], rows.shape[0], *channels), 0, 1)
     return np.ascontiguousarray(out)
+
+
+def _is_identity(weights: sparse.csr_array) -> bool:
+    size = weights.shape[0]
+    return bool(
+        weights.shape == (size, size)
+        and weights.nnz == size
+        and np.array_equal(weights.indices, np.arange(size))
+        and np.all(weights.data == 1.0)
+    )
