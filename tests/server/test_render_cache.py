@@ -43,7 +43,7 @@ def cached(start_server: StartServer, folder: Path) -> RunningServer:
 @pytest.fixture(autouse=True)
 def empty(folder: Path) -> Iterator[None]:
     """Every test begins with nothing kept."""
-    for stage in ("segment", "track", "matte", "engine"):
+    for stage in ("segment", "track", "matte", "file", "engine"):
         shutil.rmtree(folder / stage, ignore_errors=True)
     return
 
@@ -83,12 +83,23 @@ def fresh(server: RunningServer, recipe: Message) -> Outcome:
 
 
 def test_the_same_recipe_again_runs_no_engine_and_gives_the_same_bits(
-    clip: SamplePaths, plate: Message, cached: RunningServer, server: RunningServer, tmp_path: Path
+    clip: SamplePaths,
+    plate: Message,
+    cached: RunningServer,
+    server: RunningServer,
+    folder: Path,
+    tmp_path: Path,
 ) -> None:
     recipe = recipe_of(clip, plate, tmp_path / "out", output={"trimap": True, "confidence": True})
     first = fresh(cached, recipe)
     assert counts(first) == ({"segment": 2, "track": FRAMES, "matte": FRAMES}, {})
     wanted = digests(tmp_path / "out")
+    again = fresh(cached, recipe)
+    assert counts(again) == ({}, {"file": FRAMES})
+    assert again.frames == first.frames
+    assert digests(tmp_path / "out") == wanted
+    # Without the files themselves they are put together from their mattes.
+    shutil.rmtree(folder / "file")
     again = fresh(cached, recipe)
     assert counts(again) == ({}, {"segment": 2, "track": FRAMES, "matte": FRAMES})
     assert again.summary["stage_seconds"].get("track", 0) == 0
@@ -233,6 +244,7 @@ def test_a_damaged_entry_is_made_again_and_said_to_be(
     recipe = recipe_of(clip, plate, tmp_path / "out")
     fresh(cached, recipe)
     wanted = digests(tmp_path / "out")
+    shutil.rmtree(folder / "file")
     victim = sorted((folder / "matte").glob("*/*"))[0]
     data = bytearray(victim.read_bytes())
     data[len(data) // 2] ^= 1
@@ -242,6 +254,40 @@ def test_a_damaged_entry_is_made_again_and_said_to_be(
     assert any("damaged" in one and victim.name in one for one in outcome.warnings)
     assert digests(tmp_path / "out") == wanted
     assert counts(fresh(cached, recipe))[0] == {}
+
+
+def test_a_damaged_file_in_the_cache_is_put_together_again_between_whole_ones(
+    clip: SamplePaths, plate: Message, cached: RunningServer, folder: Path, tmp_path: Path
+) -> None:
+    recipe = recipe_of(clip, plate, tmp_path / "out")
+    frames = list(fresh(cached, recipe).frames)
+    wanted = digests(tmp_path / "out")
+    for victim in sorted((folder / "file").glob("*/*"))[3:5]:
+        victim.write_bytes(victim.read_bytes()[:-1])
+    outcome = fresh(cached, recipe)
+    made, found = counts(outcome)
+    assert (made, found["file"], found["matte"]) == ({}, FRAMES - 2, 2)
+    assert list(outcome.frames) == frames  # told in ascending order
+    assert any("damaged" in one for one in outcome.warnings)
+    assert digests(tmp_path / "out") == wanted
+
+
+def test_cached_files_are_fetched_by_handle_as_well(
+    clip: SamplePaths, plate: Message, cached: RunningServer, tmp_path: Path
+) -> None:
+    recipe = recipe_of(clip, plate, tmp_path / "out")
+    fresh(cached, recipe)
+    request = {"recipe": recipe, "delivery": "DELIVERY_HANDLES"}
+    handles = {}
+    for event in cached.link.stream("Render", request):
+        if "frame" in event:
+            handles[event["frame"]["frame"]] = event["frame"]["handle"]
+        if "summary" in event:
+            assert event["summary"]["stage_cached"] == {"file": FRAMES}
+    for frame, handle in handles.items():
+        cached.link.download(handle, tmp_path / "fetched.exr")
+        there = tmp_path / f"out/a.{frame:04d}.exr"
+        assert (tmp_path / "fetched.exr").read_bytes() == there.read_bytes()
 
 
 def test_two_servers_share_a_folder(
@@ -265,7 +311,7 @@ def test_a_folder_that_fails_costs_time_and_nothing_else(
     clip: SamplePaths, plate: Message, start_server: StartServer, tmp_path: Path
 ) -> None:
     server = start_server("--cache", tmp_path / "cache")
-    for stage in ("segment", "track", "matte", "engine"):
+    for stage in ("segment", "track", "matte", "file", "engine"):
         (tmp_path / "cache" / stage).write_text("in the way")
     outcome = render(server.link, recipe_of(clip, plate, tmp_path / "out"))
     assert len(outcome.done) == FRAMES

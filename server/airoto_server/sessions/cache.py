@@ -6,18 +6,20 @@ the job's warnings say so once.
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import json
 import struct
 import threading
 import zlib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
 
 from airoto_server.engines.roles import Tracked
+from airoto_server.sessions.events import ObjectResult
 from airoto_server.sessions.masks import inflated, of_steps, packed, steps_of, unpacked
 from airoto_server.sessions.matting import ObjectAlpha
 from airoto_server.storage.store import DamagedEntryError, ResultStore, StoreFailedError
@@ -34,6 +36,7 @@ class Stage(enum.Enum):
     SEGMENT = "segment"
     TRACK = "track"
     MATTE = "matte"
+    FILE = "file"
     ENGINE = "engine"
 
 
@@ -56,8 +59,8 @@ class ShotCache:
 
     @property
     def made(self) -> dict[str, int]:
-        """Results that were computed, by stage."""
-        return _told(self._made)
+        """Results that were computed, by stage; writing a file computes nothing."""
+        return {name: count for name, count in _told(self._made).items() if name != "file"}
 
     @property
     def found(self) -> dict[str, int]:
@@ -86,6 +89,15 @@ class ShotCache:
     def keep_alpha(self, key: str, alpha: ObjectAlpha) -> None:
         """Keep an alpha."""
         self._put(Stage.MATTE, key, lambda: _packed_alpha(alpha))
+
+    def file(self, key: str) -> tuple[list[ObjectResult], bytes] | None:
+        """What was said of a frame's objects, and the bytes of its file."""
+        return self._get(Stage.FILE, key, _unpacked_file)
+
+    def keep_file(self, key: str, objects: Sequence[ObjectResult], data: bytes) -> None:
+        """Keep a finished file."""
+        said = json.dumps([dataclasses.astuple(one) for one in objects]).encode()
+        self._put(Stage.FILE, key, lambda: said + b"\n" + data)
 
     def text(self, stage: Stage, key: str) -> dict[str, str] | None:
         """A few words by name."""
@@ -147,6 +159,18 @@ class ShotCache:
             first, self._failed = not self._failed, True
         if first:
             self._warn(f"results cannot be kept in the cache, so they are made anew: {exc}")
+
+
+def _unpacked_file(data: bytes) -> tuple[list[ObjectResult], bytes]:
+    """
+    Raises:
+        ValueError: `keep_file` did not make this.
+    """
+    said, _, content = data.partition(b"\n")
+    try:
+        return [ObjectResult(*one) for one in json.loads(said)], content
+    except TypeError as exc:
+        raise ValueError(f"no file: {exc}") from exc
 
 
 def _told(counts: Counter[Stage]) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from airoto.sequence import Pattern
 from airoto.wire import messages as pb
 from airoto_server.engines.roles import Tracked
 from airoto_server.ops.matte_file import Matte, ObjectMatte
+from airoto_server.sessions.cache import ShotCache
+from airoto_server.sessions.cache_keys import digest
 from airoto_server.sessions.events import FrameFinished, FrameStatus, ObjectResult
 from airoto_server.sessions.matting import FrameMatting, ObjectAlpha, union
 from airoto_server.sessions.shot import Shot
@@ -47,6 +50,7 @@ class Delivery:
         recipe_hash: of the whole recipe; goes into every header.
         way: DELIVERY_HANDLES keeps files in the spool; everything else writes them in place.
         folder: for files that are on their way to the spool.
+        cache: keeps finished files.
     """
 
     def __init__(
@@ -56,11 +60,15 @@ class Delivery:
         recipe_hash: str,
         way: pb.Delivery,
         folder: Path,
+        cache: ShotCache,
     ) -> None:
         self._spool = workshop.spool
         self._decoder = workshop.decoder
         self._shot = shot
         self._hash = recipe_hash
+        self._cache = cache
+        # What the header says of the asker, besides the recipe's hash.
+        self._asker = json.dumps(shot.provenance.as_dict(), sort_keys=True, default=str)
         self.provenance = shot.provenance
         self._by_handle = way == pb.Delivery.DELIVERY_HANDLES
         output = shot.recipe.output
@@ -141,11 +149,34 @@ class Delivery:
             for object_id, made in sorted(one.alphas.items())
         )
         path = self._writer.write(frame, self._matte(one, results, result_key))
+        if not one.notes:  # a fallback is for this time only
+            self._cache.keep_file(self._file_key(result_key), results, path.read_bytes())
         if not self._by_handle:
             return FrameFinished(frame, FrameStatus.DONE, path=str(path), objects=results)
         item = self._spool.put_file(path, self.output_path(frame).name)
         path.unlink()
         return FrameFinished(frame, FrameStatus.DONE, handle=item.handle, objects=results)
+
+    def again(self, frame: int, result_key: str) -> FrameFinished | None:
+        """Deliver a frame as it was delivered before; None where that is not in the cache.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        found = self._cache.file(self._file_key(result_key))
+        if found is None:
+            return None
+        objects, data = found
+        if self._by_handle:
+            item = self._spool.put_bytes(data, self.output_path(frame).name)
+            return FrameFinished(
+                frame, FrameStatus.DONE, handle=item.handle, objects=tuple(objects)
+            )
+        path = self._writer.put_bytes(frame, data)
+        return FrameFinished(frame, FrameStatus.DONE, path=str(path), objects=tuple(objects))
+
+    def _file_key(self, result_key: str) -> str:
+        return digest("bytes", self._hash, result_key, self._asker)
 
     def _matte(self, one: Matted, results: Sequence[ObjectResult], result_key: str) -> Matte:
         shot, output = self._shot, self._shot.recipe.output

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import shutil
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from airoto.review import Seen, frames_to_review
 from airoto.wire import messages as pb
 from airoto.wire.recipe import recipe_hash, validate
 from airoto_server.engines.registry import Role
+from airoto_server.ops.parallel import ordered_map
 from airoto_server.scheduler.admission import Job, Place
 from airoto_server.scheduler.cancel import Cancel
 from airoto_server.sessions.cache import ShotCache
@@ -39,6 +42,9 @@ from airoto_server.sessions.progress import Tally
 from airoto_server.sessions.shot import Shot, frame_span, open_shot
 from airoto_server.sessions.subject import FOUND, check_subject, subject_of
 from airoto_server.sessions.workshop import Workshop
+
+# Frames that are taken from the cache side by side.
+_TOGETHER = 8
 
 
 def render(
@@ -101,11 +107,11 @@ class _Job:
         self._stack = stack
         self._span = frame_span(shot.recipe, request.frames if request.HasField("frames") else None)
         self._hash = recipe_hash(request.recipe)
-        self._delivery = Delivery(workshop, shot, self._hash, request.delivery, folder)
+        self._cache = ShotCache(workshop.results, lambda message: emit(Warned(message)))
+        self._delivery = Delivery(workshop, shot, self._hash, request.delivery, folder, self._cache)
         self._preview = (
             PreviewMaker(shot, folder / "preview", workshop.decoder) if request.preview else None
         )
-        self._cache = ShotCache(workshop.results, lambda message: emit(Warned(message)))
         self._seen: dict[int, list[Seen]] = {}
         self._tally = Tally(0)
         self._ticket = Job(
@@ -139,11 +145,14 @@ class _Job:
         for frame in before:
             is_approved = frame in locked.frames
             self._tell(locked.finished(frame) if is_approved else self._delivery.kept(frame))
-        if todo:
-            with self._on_a_device(len(todo)):
-                self._make(groups, locked, keys, todo)
+        rest, later = self._again(groups, todo)
+        if rest:
+            with self._on_a_device(len(rest)):
+                self._make(groups, locked, keys, rest, later)
+        self._tell_again(later)
         if self._preview is not None:
-            self._make_preview(kept, approved, locked)
+            copied = set(todo).difference(rest)
+            self._make_preview(sorted({*kept, *copied}), approved, locked)
         self._review()
         tally = self._tally
         emit(
@@ -206,8 +215,51 @@ class _Job:
         self._stack.enter_context(closing(contents))
         return ShotKeys(self._workshop, shot, contents, locked.digests)
 
+    def _again(self, groups: Groups, todo: Sequence[int]) -> tuple[list[int], deque[FrameFinished]]:
+        """Deliver the frames whose files are in the cache.
+
+        Returns:
+            The frames that are to be made, and those delivered that are still to be told: frames
+            are told in ascending order, so behind the first one to be made they wait.
+        """
+        by_handle = self._request.delivery == pb.Delivery.DELIVERY_HANDLES
+        if self._preview is not None and by_handle:  # a preview is made from files or alphas
+            return list(todo), deque()
+        rest: list[int] = []
+        later: deque[FrameFinished] = deque()
+        for start in range(0, len(todo), _TOGETHER):
+            self._cancel.check()
+            some = todo[start : start + _TOGETHER]
+            found = ordered_map(
+                lambda frame: self._delivery.again(frame, groups.result_key(frame)),
+                some,
+                self._shot.threads,
+            )
+            for frame, one in zip(some, found, strict=True):
+                if one is None:
+                    rest.append(frame)
+                    continue
+                self._tally.frames_done += 1
+                later.append(one)
+                if not rest:
+                    self._tell_again(later)
+                    self._tell_progress()
+        return rest, later
+
+    def _tell_again(self, later: deque[FrameFinished], before: float = math.inf) -> None:
+        """Tell of the frames below `before` that came out of the cache."""
+        while later and later[0].frame < before:
+            one = later.popleft()
+            self._warn_if_lost(one.frame, [each.confidence for each in one.objects])
+            self._tell(one)
+
     def _make(
-        self, groups: Groups, locked: LockedFrames, keys: ShotKeys, todo: Sequence[int]
+        self,
+        groups: Groups,
+        locked: LockedFrames,
+        keys: ShotKeys,
+        todo: Sequence[int],
+        later: deque[FrameFinished],
     ) -> None:
         making = Making(
             self._workshop,
@@ -225,6 +277,7 @@ class _Job:
         )
         with closing(making.make(todo, self._delivery, self._look)) as finished:
             for one in finished:
+                self._tell_again(later, one.frame)
                 self._tell(one)
                 self._tell_progress()
 
@@ -235,12 +288,15 @@ class _Job:
 
     def _look(self, one: Matted) -> None:
         """Keep a small picture of a frame, where one is wanted."""
-        lost = all(each.confidence < FOUND for each in one.masks.values())
-        if lost and subject_of(self._shot.recipe) is not None:
-            self._emit(Warned("no subject was found", one.frame))
+        self._warn_if_lost(one.frame, [each.confidence for each in one.masks.values()])
         if self._preview is not None:
             plate = self._shot.frames.plate(one.frame)
             self._preview.add(one.frame, plate, one.alphas, one.masks)
+
+    def _warn_if_lost(self, frame: int, confidences: Iterable[float]) -> None:
+        is_lost = all(each < FOUND for each in confidences)
+        if is_lost and subject_of(self._shot.recipe) is not None:
+            self._emit(Warned("no subject was found", frame))
 
     def _tell(self, one: FrameFinished) -> None:
         """Tell of a frame, and remember what was said of it."""

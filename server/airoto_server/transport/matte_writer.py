@@ -144,6 +144,16 @@ class MatteWriter:
                 shutil.copyfile(file, temporary)
         return self.path(frame)
 
+    def put_bytes(self, frame: int, data: bytes) -> Path:
+        """Put a file's bytes there as a frame's matte; where it lies.
+
+        Raises:
+            OutOfSpaceError, OutputError, PathForbiddenError: it cannot be written.
+        """
+        with replacing(self._roots.check_write(self.path(frame))) as temporary:
+            temporary.write_bytes(data)
+        return self.path(frame)
+
     def _finished(
         self,
         targets: dict[int, Path],
