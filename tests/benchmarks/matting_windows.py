@@ -62,6 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--alphamatting", type=Path)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--repeat", type=int, default=5)
     options = parser.parse_args()
     limit_libraries()
     matter = SPECS[0].load(LoadOptions())
@@ -82,29 +83,32 @@ def main() -> None:
 
     picture, trimap, alpha = spread_out()
     print(f"\n1920x1080, {(trimap == 0.5).mean():.1%} unknown, {options.threads} threads")
-    seconds, worked = {}, {}
-    for name, work in (
-        ("windows", lambda: alpha_of(matter, picture, trimap, threads=options.threads)),
-        ("one window", lambda: alpha_of(OneWindow(), picture, trimap, threads=options.threads)),
-        (
-            "PyMatting, whole frame",
-            lambda: estimate_alpha_cf(picture.astype(np.float64), trimap.astype(np.float64)),
+    ways = {
+        "windows": lambda: alpha_of(matter, picture, trimap, threads=options.threads),
+        "one window": lambda: alpha_of(OneWindow(), picture, trimap, threads=options.threads),
+        "PyMatting, whole frame": lambda: estimate_alpha_cf(
+            picture.astype(np.float64), trimap.astype(np.float64)
         ),
-    ):
-        work()  # the first one compiles
-        started, busy = time.perf_counter(), time.process_time()
-        made = work()
-        seconds[name], worked[name] = time.perf_counter() - started, time.process_time() - busy
-        sad = score(made, alpha, trimap).sad
+    }
+    made = {name: work() for name, work in ways.items()}  # compiles, too
+    seconds, worked = dict.fromkeys(ways, np.inf), dict.fromkeys(ways, np.inf)
+    # In turns, and the least of each: what others do on the machine only ever adds.
+    for _ in range(options.repeat):
+        for name, work in ways.items():
+            started, busy = time.perf_counter(), time.process_time()
+            work()
+            seconds[name] = min(seconds[name], time.perf_counter() - started)
+            worked[name] = min(worked[name], time.process_time() - busy)
+    for name in ways:
+        sad = score(made[name], alpha, trimap).sad
         spent = f"{seconds[name]:6.2f} s | {worked[name]:6.2f} s of processors"
-        print(f"| {name:22} | {spent} | SAD {sad:.2f} |", flush=True)
+        print(f"| {name:22} | {spent} | SAD {sad:.2f} |")
     for name in ("PyMatting, whole frame", "one window"):
         print(
             f"windows / {name}: {seconds['windows'] / seconds[name]:.2f}, "
             f"of processors {worked['windows'] / worked[name]:.2f}"
         )
-    # Of processors, which a busy machine and the number of threads do not change.
-    ratio = worked["windows"] / worked["PyMatting, whole frame"]
+    ratio = seconds["windows"] / seconds["PyMatting, whole frame"]
     print("holds" if ratio <= ALLOWED_TIME else "DOES NOT HOLD", f"(allowed: {ALLOWED_TIME})")
 
 

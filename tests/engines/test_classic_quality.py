@@ -150,3 +150,35 @@ def test_the_matting_system_is_that_of_pymatting_for_the_unknown_pixels() -> Non
     known = trimap.ravel()[~unknown].astype(np.float64)
     assert abs(matrix - rows[:, unknown]).max() < 1e-12
     np.testing.assert_allclose(right_side, -rows[:, ~unknown] @ known, atol=1e-12)
+
+
+def test_narrow_bands_are_solved_exactly_and_wide_regions_are_left() -> None:
+    from airoto_server.engines.classic.matting_islands import solve_narrow
+    from airoto_server.engines.classic.matting_laplacian import unknown_system
+
+    picture = texture((400, 700), (0.4, 0.5, 0.6), seed=3)
+    trimap = np.zeros((400, 700), np.float32)
+    trimap[20:380, 20:300] = 0.5  # 280 wide: two of its rows are more than is done directly
+    trimap[40:300, 400:409], trimap[40:300, 409:] = 0.5, 1
+    trimap[320:330, 500:620] = 0.5
+    matrix, right_side = unknown_system(picture, trimap)
+    solution, solved = solve_narrow(matrix, right_side)
+    columns = np.nonzero(trimap == 0.5)[1]
+    np.testing.assert_array_equal(solved, columns >= 400)
+    np.testing.assert_allclose((matrix @ solution)[solved], right_side[solved], atol=1e-9)
+    assert not solution[~solved].any()
+
+
+def test_a_matte_of_narrow_and_wide_regions_is_that_of_each_alone() -> None:
+    from airoto_server.engines.classic.closed_form import solve_alpha
+
+    picture = texture((330, 620), (0.4, 0.5, 0.6), seed=4)
+    both = np.zeros((330, 620), np.float32)
+    both[10:180, 10:180], both[180:190, 10:180] = 0.5, 1
+    both[40:300, 400:409], both[40:300, 409:600] = 0.5, 1
+    wide, narrow = both.copy(), both.copy()
+    wide[:, 350:] = np.where(both[:, 350:] == 1, 1, 0)
+    narrow[:, :350] = 0
+    made = solve_alpha(picture, both)
+    np.testing.assert_allclose(made[:, 360:], solve_alpha(picture, narrow)[:, 360:], atol=1e-6)
+    np.testing.assert_allclose(made[:, :340], solve_alpha(picture, wide)[:, :340], atol=1e-6)

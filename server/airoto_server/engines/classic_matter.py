@@ -17,7 +17,7 @@ _SMALLEST_SIDE = 3
 
 _FACTS = EngineFacts(
     name="classic",
-    version="2",
+    version="3",
     description="closed-form matting (PyMatting) on the CPU; no weights",
     licence="MIT",
     linear_light=True,

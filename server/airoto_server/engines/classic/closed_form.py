@@ -1,8 +1,9 @@
 """Closed-form matting: alpha of the unknown pixels as the solution of a linear system.
 
 Levin, Lischinski and Weiss, "A Closed-Form Solution to Natural Image Matting" (PAMI 2008),
-with PyMatting's incomplete Cholesky factorisation. The known pixels are eliminated, so they stay
-exact and cost nothing.
+solved exactly where unknown pixels form narrow bands, else iteratively with PyMatting's
+incomplete Cholesky factorisation. The known pixels are eliminated, so they stay exact and cost
+nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pymatting.preconditioner.ichol import ichol
 from scipy import sparse
 
 from airoto.errors import EngineError
+from airoto_server.engines.classic.matting_islands import solve_narrow
 from airoto_server.engines.classic.matting_laplacian import unknown_system
 
 Vector = npt.NDArray[np.float64]
@@ -71,6 +73,16 @@ def _solve(
     if unknown.all():
         raise EngineError("nothing in the trimap is known, so nothing can be solved for")
     matrix, right_side = unknown_system(picture, trimap)
+    solution, solved = solve_narrow(matrix, right_side)
+    if not solved.all():
+        rest = ~solved
+        solution[rest] = _iterate(matrix[rest][:, rest], right_side[rest])
+    alpha = trimap.copy()
+    alpha[unknown] = np.clip(solution, 0, 1)
+    return alpha
+
+
+def _iterate(matrix: sparse.csr_matrix, right_side: Vector) -> Vector:
     try:
         factor = ichol(matrix.tocsc(), shifts=_SHIFTS, max_nnz=_FILL * matrix.nnz + 64)
     except ValueError as error:
@@ -84,9 +96,7 @@ def _solve(
             f"the matting system of {matrix.shape[0]} pixels did not converge: "
             f"relative residual {residual:.1e} after {_MOST_ITERATIONS} iterations"
         )
-    alpha = trimap.copy()
-    alpha[unknown] = np.clip(solution, 0, 1)
-    return alpha
+    return solution
 
 
 def conjugate_gradients(

@@ -38,20 +38,35 @@ def unknown_system(
     inner[unknown] = np.arange(len(rows), dtype=np.int32)
     touched = cv2.dilate(unknown.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     touched[[0, -1]] = touched[:, [0, -1]] = False
-    stencil = _stencil(picture.astype(np.float64), np.argwhere(touched), inner, len(rows))
+    stencil = _stencil(picture, np.argwhere(touched), inner, len(rows))
 
     known = np.zeros(number.shape)
     known[_REACH:-_REACH, _REACH:-_REACH] = np.where(unknown, 0, trimap)
-    down, right = (at.ravel() for at in np.mgrid[:_SIDE, :_SIDE])
-    there = rows[:, None] + down[None], columns[:, None] + right[None]
-    neighbours = number[there]
-    right_side = -(stencil * known[there]).sum(axis=1)
-    kept = (neighbours >= 0) & (stencil != 0)
-    starts = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
-    matrix = sparse.csr_matrix(
-        (stencil[kept], neighbours[kept], starts), shape=(len(rows), len(rows))
-    )
-    return matrix, right_side
+    starts, neighbours, values, right_side = _coupled(stencil, rows, columns, number, known)
+    size = len(rows)
+    return sparse.csr_matrix((values, neighbours, starts), shape=(size, size)), right_side
+
+
+@numba.njit(cache=True, nogil=True)
+def _coupled(stencil, rows, columns, number, known):  # type: ignore[no-untyped-def]
+    """Rows of a sparse matrix, of entries with unknown pixels; known ones go to the right."""
+    starts = np.zeros(len(rows) + 1, np.int32)
+    neighbours = np.empty(stencil.size, np.int32)
+    values = np.empty(stencil.size)
+    right_side = np.zeros(len(rows))
+    kept = 0
+    for n in range(len(rows)):
+        for at in range(_SIDE * _SIDE):
+            value = stencil[n, at]
+            y, x = rows[n] + at // _SIDE, columns[n] + at % _SIDE
+            if number[y, x] < 0:
+                right_side[n] -= value * known[y, x]
+            elif value != 0:
+                neighbours[kept] = number[y, x]
+                values[kept] = value
+                kept += 1
+        starts[n + 1] = kept
+    return starts, neighbours[:kept], values[:kept], right_side
 
 
 @numba.njit(cache=True, nogil=True)
