@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import filecmp
 import shutil
 import time
@@ -204,7 +205,9 @@ def _prepare(folder: Path, suffix: str) -> None:
         try_to_write(folder, suffix)
         before = time.time() - _ABANDONED_SECONDS
         for left in folder.glob(f"{TEMPORARY_PREFIX}*{suffix}"):
-            if left.stat().st_mtime < before:
-                left.unlink(missing_ok=True)
+            # Another render's file may take its name, or go, at this very moment.
+            with contextlib.suppress(FileNotFoundError):
+                if left.stat().st_mtime < before:
+                    left.unlink()
     except OSError as exc:
         raise output_error(folder, exc) from exc
