@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 from airoto.errors import AIRotoError, EngineError, EngineUnavailableError, RecipeError
+from airoto.wire.recipe import from_dict as parse_dict
 from airoto_server.app.sample import SamplePaths
+from airoto_server.engines.null import NullDetector
+from airoto_server.scheduler.cancel import Cancel
+from airoto_server.sessions.detecting import detect_frame
+from airoto_server.sessions.workshop import Settings, Workshop
+from airoto_server.storage.place import CachePlace
 
 from .conftest import RunningServer
 from .rendering import Message, channels, hero, merged, render, sample_recipe
@@ -182,3 +188,27 @@ def test_matte_anything_widens_the_unknown_where_things_can_be_seen_through(
     assert [one.path for one in error.violations] == ["matte.transparent"]
     alone = merged(wanted, {"detect": {"engine": ""}, "output": {"path": f"{tmp_path}/n.####.exr"}})
     assert isinstance(refused(server, "Render", {"recipe": alone}), EngineUnavailableError)
+
+
+def test_a_frame_is_searched_once_for_the_same_phrases(
+    clip: SamplePaths, recipe: Message, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[tuple[str, float]] = []
+    plain = NullDetector.detect
+
+    def counted(self: NullDetector, picture: Any, text: str, **thresholds: float) -> Any:
+        searched.append((text, thresholds["box_threshold"]))
+        return plain(self, picture, text, **thresholds)
+
+    monkeypatch.setattr(NullDetector, "detect", counted)
+    place = CachePlace(tmp_path / "cache", 1 << 30, chosen=True)
+    workshop = Workshop(Settings(scratch=tmp_path / "scratch", cache=place))
+    try:
+        found = []
+        for change in ({}, {}, {"box_threshold": 0.2}, {"text": "ball"}, {"frame": 1004}, {}):
+            asked = parse_dict(merged(recipe, {"detect": change}))
+            found.append(detect_frame(workshop, asked, (), Cancel()))
+        assert len(searched) == 4
+        assert found[0] == found[1] == found[5]
+    finally:
+        workshop.close()

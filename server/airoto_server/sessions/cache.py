@@ -18,7 +18,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from airoto_server.engines.roles import Tracked
+from airoto_server.engines.roles import Detection, Tracked
 from airoto_server.sessions.events import ObjectResult
 from airoto_server.sessions.masks import inflated, of_steps, packed, steps_of, unpacked
 from airoto_server.sessions.matting import ObjectAlpha
@@ -99,6 +99,15 @@ class ShotCache:
         said = json.dumps([dataclasses.astuple(one) for one in objects]).encode()
         self._put(Stage.FILE, key, lambda: said + b"\n" + data)
 
+    def detections(self, key: str) -> list[Detection] | None:
+        """What a detector found."""
+        return self._get(Stage.DETECT, key, _unpacked_detections)
+
+    def keep_detections(self, key: str, found: Sequence[Detection]) -> None:
+        """Keep what a detector found."""
+        said = [dataclasses.astuple(one) for one in found]
+        self._put(Stage.DETECT, key, lambda: json.dumps(said).encode())
+
     def text(self, stage: Stage, key: str) -> dict[str, str] | None:
         """A few words by name."""
 
@@ -159,6 +168,20 @@ class ShotCache:
             first, self._failed = not self._failed, True
         if first:
             self._warn(f"results cannot be kept in the cache, so they are made anew: {exc}")
+
+
+def _unpacked_detections(data: bytes) -> list[Detection]:
+    """
+    Raises:
+        ValueError: `keep_detections` did not make this.
+    """
+    try:
+        return [
+            Detection((box[0], box[1], box[2], box[3]), score, phrase, words)
+            for box, score, phrase, words in json.loads(data)
+        ]
+    except (TypeError, IndexError) as exc:
+        raise ValueError(f"no detections: {exc}") from exc
 
 
 def _unpacked_file(data: bytes) -> tuple[list[ObjectResult], bytes]:

@@ -14,14 +14,15 @@ import json
 import platform
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Protocol
 
 import airoto_server
 from airoto import __version__
 from airoto.wire import messages as pb
 from airoto.wire.jsonform import to_dict
 from airoto_server.engines.registry import Role
+from airoto_server.ops.geometry import Working
 from airoto_server.ops.seeds import seed_for
-from airoto_server.sessions.content_ahead import ContentAhead
 from airoto_server.sessions.paths import check_drawn_mask
 from airoto_server.sessions.shot import Shot
 from airoto_server.sessions.workshop import Workshop, library_versions
@@ -44,6 +45,14 @@ def basis() -> str:
     return digest(__version__, code.hexdigest(), versions, platform.machine())
 
 
+class Contents(Protocol):
+    """`ContentAhead`, or the plain reader."""
+
+    def of(self, frame: int) -> str:
+        """`sha256:...` of what a frame is made of."""
+        ...
+
+
 class ShotKeys:
     """Keys of one shot's results.
 
@@ -56,7 +65,7 @@ class ShotKeys:
         self,
         workshop: Workshop,
         shot: Shot,
-        contents: ContentAhead,
+        contents: Contents,
         locked: dict[int, str],
     ) -> None:
         self._workshop = workshop
@@ -92,6 +101,22 @@ class ShotKeys:
         kinds = sorted({name.partition(":")[0] for name in self._workshop.settings.devices})
         facts = spec.facts
         return (facts.name, facts.version, weights, residency.precision, *kinds)
+
+    def detected(self, frame: int, working: Working, asked: tuple[object, ...]) -> str:
+        """What a detector finds on a frame.
+
+        Args:
+            working: the detector's own picture.
+            asked: phrases and thresholds.
+        """
+        return digest(
+            "detect",
+            self.plate(frame),
+            *self._colour_rules,
+            repr(working),
+            self.engine(Role.DETECTOR),
+            asked,
+        )
 
     def keyframe(self, object_id: int, frame: int) -> str:
         """The mask of an object on a frame where it is prompted or approved."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -17,11 +18,17 @@ from airoto_server.ops.boxes import Box, overlap, without_doubles
 from airoto_server.ops.geometry import Working, working_for
 from airoto_server.scheduler.cancel import Cancel
 from airoto_server.scheduler.lane import Urgency
+from airoto_server.sessions.cache import ShotCache
+from airoto_server.sessions.cache_keys import ShotKeys
 from airoto_server.sessions.events import FoundObject, Provenance
 from airoto_server.sessions.frames import Frames
+from airoto_server.sessions.job_engines import told_by
 from airoto_server.sessions.paths import refuse_relative_paths
 from airoto_server.sessions.shot import Shot, open_shot
 from airoto_server.sessions.workshop import Workshop
+from airoto_server.transport.plate import PlateReader
+
+_log = logging.getLogger(__name__)
 
 Turn = Callable[[], AbstractContextManager[object]]
 
@@ -123,6 +130,14 @@ class SeeThrough:
         )
 
 
+@dataclass(frozen=True)
+class _Contents:
+    reader: PlateReader
+
+    def of(self, frame: int) -> str:
+        return self.reader.content_id(frame)
+
+
 class _Finder:
     """A shot's detector, leased for each frame; `shot` says of it what only a loaded one knows."""
 
@@ -142,8 +157,16 @@ class _Finder:
             workshop.shared_frames,
             keep=True,
         )
+        self._keys = ShotKeys(workshop, shot, _Contents(shot.reader), {})
+        self._cache = ShotCache(workshop.results, _log.warning)
         with turn():
-            provenance = shot.provenance.with_engine(Role.DETECTOR, self._detector)
+            provenance = told_by(
+                shot.provenance,
+                {Role.DETECTOR: self._detector},
+                workshop.lane.device,
+                self._keys,
+                self._cache,
+            )
         self.shot = dataclasses.replace(shot, provenance=provenance)
 
     def objects(self) -> tuple[FoundObject, ...]:
@@ -184,15 +207,20 @@ class _Finder:
 
     def detections(self, text: str, frame: int) -> list[Detection]:
         """In plate pixels, best first, without doubles."""
-        options = self._options
-        picture = self._frames.picture(frame)
-        with self._turn():
-            found = self._detector.detect(
-                picture,
-                ". ".join(split_phrases(text)),
-                box_threshold=options.box_threshold,
-                text_threshold=options.text_threshold,
-            )
+        options, phrases = self._options, ". ".join(split_phrases(text))
+        asked = (phrases, options.box_threshold, options.text_threshold)
+        key = self._keys.detected(frame, self._frames.working, asked)
+        found = self._cache.detections(key)
+        if found is None:
+            picture = self._frames.picture(frame)
+            with self._turn():
+                found = self._detector.detect(
+                    picture,
+                    phrases,
+                    box_threshold=options.box_threshold,
+                    text_threshold=options.text_threshold,
+                )
+            self._cache.keep_detections(key, found)
         stay = without_doubles(
             [one.box for one in found], [one.score for one in found], options.max_overlap
         )
