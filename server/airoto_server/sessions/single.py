@@ -35,6 +35,9 @@ from airoto_server.sessions.subject import FOUND
 from airoto_server.sessions.workshop import Workshop
 from airoto_server.transport.spool import Spool
 
+# The bits of 0.5 in half precision.
+_ONE_HALF = int(np.float16(0.5).view(np.int16))
+
 
 @dataclass(frozen=True)
 class FoundMask:
@@ -204,7 +207,8 @@ def _found_masks(candidates: Sequence[Candidate], shot: Shot, spool: Spool) -> l
 
 
 def _found_mask(mask: npt.NDArray[np.float16], score: float, shot: Shot, spool: Spool) -> FoundMask:
-    inside = mask > 0.5
+    # The bits of halves above zero sort as integers do, at a fraction of the cost.
+    inside = mask.view(np.int16) > _ONE_HALF
     rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
     bounds = None
     if len(rows):
