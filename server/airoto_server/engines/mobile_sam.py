@@ -1,4 +1,4 @@
-"""MobileSAM: clicks, boxes and rough masks to masks, quick without a GPU.
+"""MobileSAM: clicks, boxes and rough masks to masks, with small weights.
 
 Source: Zhang et al., Faster Segment Anything: Towards Lightweight SAM for Mobile Applications,
 2023, arXiv 2306.14289. The image encoder is our own (`tiny_vit`), prompt encoder and mask
@@ -240,7 +240,7 @@ def build(facts: EngineFacts, options: LoadOptions, size: Any = None) -> MobileS
 _FACTS = EngineFacts(
     name="mobile-sam",
     version=f"1+transformers.{package_version('transformers')}",
-    description="MobileSAM: prompts to masks, quick without a GPU",
+    description="MobileSAM: prompts to masks, with small weights",
     licence="Apache-2.0",
     commercial_use=True,
     needs_weights=True,

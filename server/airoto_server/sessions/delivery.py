@@ -16,7 +16,7 @@ from airoto_server.engines.roles import Tracked
 from airoto_server.ops.matte_file import Matte, ObjectMatte
 from airoto_server.sessions.cache import ShotCache
 from airoto_server.sessions.cache_keys import digest
-from airoto_server.sessions.events import FrameFinished, FrameStatus, ObjectResult
+from airoto_server.sessions.events import FrameFinished, FrameStatus, ObjectResult, Provenance
 from airoto_server.sessions.matting import FrameMatting, ObjectAlpha, union
 from airoto_server.sessions.shot import Shot
 from airoto_server.sessions.workshop import Workshop
@@ -68,7 +68,7 @@ class Delivery:
         self._hash = recipe_hash
         self._cache = cache
         # What the header says of the asker, besides the recipe's hash.
-        self._asker = json.dumps(shot.provenance.as_dict(), sort_keys=True, default=str)
+        self._asker = json.dumps(_said(shot.provenance), sort_keys=True, default=str)
         self.provenance = shot.provenance
         self._by_handle = way == pb.Delivery.DELIVERY_HANDLES
         output = shot.recipe.output
@@ -183,7 +183,7 @@ class Delivery:
         shape = (shot.window.height, shot.window.width)
         whole = union([made.alpha for made in one.alphas.values()], shape)
         provenance: dict[str, Any] = {
-            **self.provenance.with_notes(one.notes).as_dict(),
+            **_said(self.provenance.with_notes(one.notes)),
             "recipe_hash": self._hash,
             "result_key": result_key,
             "content_id": shot.reader.content_id(one.frame),
@@ -192,8 +192,6 @@ class Delivery:
                 for each in results
             },
         }
-        # Results do not depend on it, so that files of one recipe are the same bit for bit.
-        del provenance["threads"]
         return Matte(
             union=whole,
             objects=tuple(
@@ -211,3 +209,8 @@ class Delivery:
             foreground=one.matting().foreground(whole) if output.foreground else None,
             provenance=provenance,
         )
+
+
+def _said(provenance: Provenance) -> dict[str, object]:
+    """Of a header; results do not depend on threads, so that files of one recipe are the same."""
+    return {name: value for name, value in provenance.as_dict().items() if name != "threads"}
