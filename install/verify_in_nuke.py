@@ -54,7 +54,8 @@ class Bench:
 
     def node(self, plate: Any) -> Any:
         """An AIRoto node with one click on the first frame."""
-        from airoto_nuke import nodes, state_ops
+        from airoto_client.node import state_ops
+        from airoto_nuke import nodes
         from airoto_nuke.knobs import NodeKind
 
         for one in nuke.selectedNodes():

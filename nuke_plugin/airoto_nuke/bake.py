@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from airoto.errors import BadRequestError
-from airoto_nuke import host, nodes, staleness
+from airoto_client.node import staleness
+from airoto_nuke import host, nodes
 
 Node = Any
 

@@ -12,9 +12,10 @@ from typing import Any, Callable
 
 from airoto.errors import BadRequestError
 from airoto_client.files import sha256_of, write_error
+from airoto_client.node import cache_paths, recipe_form, state_ops
+from airoto_client.node import state as states
 from airoto_nuke import (
     bake,
-    cache_paths,
     capture,
     detecting,
     host,
@@ -24,13 +25,10 @@ from airoto_nuke import (
     panel,
     plates,
     presets,
-    recipe_form,
     remote,
-    state_ops,
     tasks,
     work,
 )
-from airoto_nuke import state as states
 from airoto_nuke.geometry import sampled_area, sampled_point
 
 Node = Any

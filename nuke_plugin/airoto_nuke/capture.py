@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from airoto.errors import CancelledError, OutputError
+from airoto_client.node.cache_paths import frame_path
 from airoto_nuke import host
-from airoto_nuke.cache_paths import frame_path
 from airoto_nuke.pixels import WRITE_KNOBS, frames_to_render
 
 Node = Any

@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from airoto.errors import AIRotoError, BadRequestError
-from airoto_nuke import host, links, nodes, panel, plates, remote, state_ops, tasks, work
+from airoto_client.node import state_ops
+from airoto_client.node.state import Box, Prompt, RotoObject, State
+from airoto_nuke import host, links, nodes, panel, plates, remote, tasks, work
 from airoto_nuke.knobs import BOXES, NodeKind
-from airoto_nuke.state import Box, Prompt, RotoObject, State
 
 Node = Any
 NOT_ASKED = "the server was not asked yet: press Check on the Info tab"

@@ -10,21 +10,10 @@ import traceback
 from typing import Any, Callable
 
 from airoto.errors import AIRotoError
-from airoto_nuke import (
-    buttons,
-    detecting,
-    host,
-    nodes,
-    panel,
-    presets,
-    recipe_form,
-    remote,
-    renewal,
-    state_ops,
-    work,
-)
+from airoto_client.node import recipe_form, state_ops
+from airoto_client.node.preset_values import KEY_OF
+from airoto_nuke import buttons, detecting, host, nodes, panel, presets, remote, renewal, work
 from airoto_nuke.knobs import HANDLES, NodeKind
-from airoto_nuke.preset_values import KEY_OF
 
 Node = Any
 # Other knobs that the result depends on, or that change what is shown.

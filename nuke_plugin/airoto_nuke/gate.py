@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from airoto_nuke import host, nodes, panel, staleness
+from airoto_client.node import staleness
+from airoto_nuke import host, nodes, panel
 from airoto_nuke.knobs import NodeKind
 
 Node = Any

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from airoto.errors import BadRequestError
-from airoto_nuke.state import Box
+from airoto_client.node.state import Box
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from airoto.errors import BadRequestError
-from airoto_nuke import cache_paths, nodes, plates, recipe_form, staleness
+from airoto_client.node import cache_paths, recipe_form, staleness
+from airoto_client.node.state import Prompt, RotoObject, State
+from airoto_nuke import nodes, plates
 from airoto_nuke.knobs import NodeKind
-from airoto_nuke.state import Prompt, RotoObject, State
 
 Node = Any
 

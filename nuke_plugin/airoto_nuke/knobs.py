@@ -10,7 +10,7 @@ import enum
 from dataclasses import dataclass
 from typing import Union
 
-from airoto_nuke.cache_paths import DEFAULT
+from airoto_client.node.cache_paths import DEFAULT
 
 # Handles for dragging points; a frame may have more points than are shown.
 HANDLES = 8

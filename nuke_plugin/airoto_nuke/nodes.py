@@ -15,23 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from airoto.errors import AIRotoError, BadRequestError
-from airoto_nuke import (
-    cache_paths,
-    host,
-    panel,
-    pixels,
-    plates,
-    preset_tokens,
-    presets,
-    recipe_form,
-    staleness,
-    templates,
-)
-from airoto_nuke import state as states
-from airoto_nuke.cache_paths import NodePlace
+from airoto_client.node import cache_paths, recipe_form, staleness
+from airoto_client.node import state as states
+from airoto_client.node.cache_paths import NodePlace
+from airoto_client.node.recipe_form import SETTINGS, Settings
+from airoto_client.node.state import Lock, State
+from airoto_nuke import host, panel, pixels, plates, preset_tokens, presets, templates
 from airoto_nuke.knobs import NodeKind
-from airoto_nuke.recipe_form import SETTINGS, Settings
-from airoto_nuke.state import Lock, State
 
 Node = Any
 GIZMOS = Path(__file__).resolve().parents[1] / "gizmos"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from airoto import review
-from airoto_nuke import host, inside, preset_tokens, state_ops, templates
+from airoto_client.node import state_ops
+from airoto_client.node.staleness import Manifest
+from airoto_client.node.state import Prompt, RotoObject, State
+from airoto_nuke import host, inside, preset_tokens, templates
 from airoto_nuke.knobs import ALL_OBJECTS, HANDLES, KnobSpec, NodeKind
-from airoto_nuke.staleness import Manifest
-from airoto_nuke.state import Prompt, RotoObject, State
 
 Node = Any
 _NOTHING = "(nothing)"

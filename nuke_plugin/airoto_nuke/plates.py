@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from airoto.errors import BadRequestError
+from airoto_client.node.staleness import digest
 from airoto_nuke import host, pixels
 from airoto_nuke.geometry import Canvas
-from airoto_nuke.staleness import digest
 
 Node = Any
 

@@ -8,8 +8,8 @@ from typing import Any
 from airoto.errors import BadRequestError
 from airoto.presets.keys import KEYS
 from airoto.presets.names import Scope, parse_name
-from airoto_nuke import preset_values
-from airoto_nuke.preset_values import Taken
+from airoto_client.node import preset_values
+from airoto_client.node.preset_values import Taken
 
 Node = Any
 _UNSAFE = re.compile(r"[^A-Za-z0-9_]")

@@ -13,9 +13,10 @@ from airoto.presets.keys import KEYS, Value
 from airoto.presets.model import BUILT_IN, Resolved
 from airoto.presets.names import parse_name
 from airoto.presets.places import SHOW_VARIABLE, in_context
-from airoto_nuke import host, panel, preset_menu, preset_values
+from airoto_client.node import preset_values
+from airoto_client.node.preset_values import KEY_OF, KNOBS, Taken
+from airoto_nuke import host, panel, preset_menu
 from airoto_nuke.preset_tokens import taken_by
-from airoto_nuke.preset_values import KEY_OF, KNOBS, Taken
 
 Node = Any
 _NO_PRESET = "no preset"

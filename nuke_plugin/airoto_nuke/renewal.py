@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from airoto_nuke import cache_paths, host, nodes, panel, templates
-from airoto_nuke import state as states
+from airoto_client.node import cache_paths
+from airoto_client.node import state as states
+from airoto_nuke import host, nodes, panel, templates
 from airoto_nuke.inside import inner_nodes
 from airoto_nuke.knobs import NODE_VERSION, KnobType, all_knobs
 

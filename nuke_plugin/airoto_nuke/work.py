@@ -10,20 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from airoto.errors import AIRotoError, BadRequestError
-from airoto_nuke import (
-    cache_paths,
-    capture,
-    guides,
-    host,
-    nodes,
-    panel,
-    pixels,
-    plates,
-    remote,
-    staleness,
-    tasks,
-)
-from airoto_nuke.state import State
+from airoto_client.node import cache_paths, staleness
+from airoto_client.node.state import State
+from airoto_nuke import capture, guides, host, nodes, panel, pixels, plates, remote, tasks
 
 Node = Any
 # Seconds between two looks of the inner Read at what has arrived.

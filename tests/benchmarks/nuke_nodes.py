@@ -113,7 +113,8 @@ def click(width: int, height: int, folder: Path, server: str) -> dict[str, float
     from nuke import _images
     from studio import Studio
 
-    from airoto_nuke import cache_paths, capture, links, nodes, plates, sight, tasks
+    from airoto_client.node import cache_paths
+    from airoto_nuke import capture, links, nodes, plates, sight, tasks
 
     studio = Studio(folder, folder, server, gui=True)
     session.set_root_format(width, height)

@@ -22,7 +22,8 @@ from studio import Studio
 from airoto.errors import BadRequestError
 from airoto.wire.recipe import from_dict, recipe_hash
 from airoto_client.marks import provenance_of
-from airoto_nuke import cache_paths, nodes, plates, staleness, state, state_ops
+from airoto_client.node import cache_paths, staleness, state, state_ops
+from airoto_nuke import nodes, plates
 
 FULL = os.environ.get("AIROTO_FULL") == "1"
 # Tests that share the work, so that they can run beside each other.

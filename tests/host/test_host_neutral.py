@@ -11,10 +11,11 @@ import pytest
 from airoto import review
 from airoto.errors import BadRequestError, CancelledError, InternalError
 from airoto.review import Seen as FrameNote
-from airoto_nuke import jobs, pixels, staleness
-from airoto_nuke.cache_paths import NodePlace
-from airoto_nuke.staleness import Manifest, Verdict
-from airoto_nuke.state import Lock
+from airoto_client.node import staleness
+from airoto_client.node.cache_paths import NodePlace
+from airoto_client.node.staleness import Manifest, Verdict
+from airoto_client.node.state import Lock
+from airoto_nuke import jobs, pixels
 
 
 def place(**changes: object) -> NodePlace:

@@ -8,7 +8,8 @@ import session
 from studio import FIRST, HERO, LAST
 
 from airoto.errors import OutputError
-from airoto_nuke import nodes, staleness, tasks
+from airoto_client.node import staleness
+from airoto_nuke import nodes, tasks
 
 
 def begun(studio):

@@ -227,7 +227,7 @@ def test_buttons_defer_rendering_because_scripts_of_knobs_count_as_executing(stu
 def test_terminal_mode_tracks_in_step_and_speaks_in_plain_lines(terminal):
     node = terminal.node()
     nuke.frame(FIRST)
-    from airoto_nuke import state_ops
+    from airoto_client.node import state_ops
 
     state = state_ops.add_point(nodes.state_of(node), FIRST, *HERO)
     nodes.edit(node, "add point", state)

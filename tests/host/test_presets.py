@@ -13,10 +13,10 @@ import session
 from studio import FIRST, HERO, LAST
 
 from airoto.wire import recipe as recipes
+from airoto_client.node.preset_values import KNOBS
 from airoto_client.presets.compiler import compile_presets, write_index
 from airoto_nuke import buttons, nodes, plates, preset_menu, presets, startup
 from airoto_nuke.knobs import NodeKind
-from airoto_nuke.preset_values import KNOBS
 from airoto_server.ops.matte_file import read_provenance
 
 FILES = {

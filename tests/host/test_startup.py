@@ -98,7 +98,7 @@ def test_starting_up_imports_little(monkeypatch):
     assert own <= {
         "airoto", "airoto.errors", "airoto_nuke", "airoto_nuke.startup", "airoto_nuke.host",
         "airoto_nuke.preset_menu", "airoto.presets", "airoto.presets.places",
-        "airoto_nuke.geometry", "airoto_nuke.state",
+        "airoto_nuke.geometry",
     }  # fmt: skip
     heavy = {"asyncio", "multiprocessing", "subprocess", "socket", "http", "ssl", "numpy"}
     assert not heavy & set(names)

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from airoto.errors import BadRequestError, RecipeError
 from airoto.wire.recipe import check, from_dict, recipe_hash, to_dict
-from airoto_nuke import recipe_form, state_ops
-from airoto_nuke import state as states
+from airoto_client.node import recipe_form, state_ops
+from airoto_client.node import state as states
+from airoto_client.node.recipe_form import Settings
+from airoto_client.node.state import Box, Lock, Point, Prompt, RotoObject, State
 from airoto_nuke.geometry import Canvas, sampled_area, sampled_point
-from airoto_nuke.recipe_form import Settings
-from airoto_nuke.state import Box, Lock, Point, Prompt, RotoObject, State
 
 numbers = st.floats(-1e5, 1e5, allow_nan=False)
 texts = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=12)

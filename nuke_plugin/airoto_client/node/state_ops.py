@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Callable
 
 from airoto.errors import BadRequestError
-from airoto_nuke.state import Box, Lock, Point, Prompt, RotoObject, State
+from airoto_client.node.state import Box, Lock, Point, Prompt, RotoObject, State
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from airoto.errors import BadRequestError, RecipeError
-from airoto_nuke.state import Box, Point, Prompt, RotoObject, State
+from airoto_client.node.state import Box, Point, Prompt, RotoObject, State
 
 Recipe = dict[str, Any]
 VERSION = 1

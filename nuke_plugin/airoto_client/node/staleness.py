@@ -23,8 +23,8 @@ from airoto.errors import AIRotoError
 from airoto.review import Seen as FrameNote
 from airoto_client.files import write_error
 from airoto_client.marks import provenance_of
-from airoto_nuke.cache_paths import frame_path
-from airoto_nuke.state import Lock
+from airoto_client.node.cache_paths import frame_path
+from airoto_client.node.state import Lock
 
 _LEFT_OUT = (
     ("name",),
