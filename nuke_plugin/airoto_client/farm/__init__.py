@@ -1,0 +1,1 @@
+"""Mattes on a render farm: a recipe as steps of tasks, for any manager."""
