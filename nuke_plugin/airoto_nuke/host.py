@@ -4,7 +4,7 @@ What differs between windows and terminal mode (`nuke -t`, `-x`) is decided here
 there ("Invalid function call in non-gui mode"), and there is no event loop to defer to.
 """
 
-# ruff: noqa: PTH100, PTH109, PTH111, PTH120 - paths are text here, as knobs have them
+# ruff: noqa: PTH100, PTH109, PTH120 - paths are text here, as knobs have them
 
 from __future__ import annotations
 
@@ -131,18 +131,6 @@ def project_folder() -> str:
     if "[" in text:  # the usual expression for the script's own folder
         return os.path.dirname(script_path())
     return text or os.getcwd()
-
-
-def user_folders() -> dict[str, str]:
-    """Values of the cache folder's tokens that do not depend on the script."""
-    import getpass  # here, because starting Nuke has to stay quick
-    import tempfile
-
-    return {
-        "home": os.path.expanduser("~").replace("\\", "/"),
-        "temp": tempfile.gettempdir().replace("\\", "/"),
-        "user": getpass.getuser(),
-    }
 
 
 def all_nodes() -> list[Node]:

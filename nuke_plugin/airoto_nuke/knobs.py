@@ -91,6 +91,7 @@ def hidden_knobs(kind: NodeKind) -> tuple[KnobSpec, ...]:
         _hidden(_T.STRING, "node_id"),
         _hidden(_T.STRING, "state"),
         _hidden(_T.STRING, "preset"),
+        _hidden(_T.STRING, "plate_seen"),
         _hidden(_T.STRING, "result_key"),
         _hidden(_T.INT, "has_result"),
         _hidden(_T.INT, "stale", "1"),

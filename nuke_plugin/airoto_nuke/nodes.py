@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from airoto.errors import AIRotoError, BadRequestError
-from airoto_client.node import cache_paths, recipe_form, staleness
+from airoto_client.node import asking, cache_paths, staleness
 from airoto_client.node import state as states
 from airoto_client.node.cache_paths import NodePlace
 from airoto_client.node.recipe_form import SETTINGS, Settings
@@ -127,7 +127,7 @@ def place_of(node: Node) -> NodePlace:
         node_id=id_of(node),
         relative=bool(value(node, "relative_paths", True)),
         **preset_tokens.tokens(node),
-        **host.user_folders(),
+        **cache_paths.user_folders(),
     )
 
 
@@ -159,43 +159,54 @@ def recipe_of(
     settings = settings_of(node)
     if frames is not None:
         settings = replace(settings, first=frames[0], last=frames[1])
-    why = why_render(node, plate, frames or ())
-    direct = not why
-    if direct and plate.read is not None:
-        path = plate.read.file
-    else:
-        path = cache_paths.plate_pattern(folder_of(node), sized(node, plate))
-    canvas = plate.canvas
+    seen = seen_of(node, plate, frames or ())
+    return asking.recipe_of(
+        seen,
+        state,
+        settings,
+        folder="" if seen.file else folder_of(node),
+        pin=presets.pin_of(node),
+        output=output,
+    )
+
+
+def seen_of(node: Node, plate: plates.Plate, frames: Iterable[int] = ()) -> asking.SeenPlate:
+    """What the recipe says of the plate, and where its files are to come from.
+
+    Args:
+        frames: that are wanted beside the node's range.
+
+    Raises:
+        BadRequestError: as `recipe_of`.
+    """
+    why = why_render(node, plate, frames)
+    direct, canvas = not why, plate.canvas
     fields = {
-        "path": path,
         "proxy_scale": scale_of(node),
         "format": {
             "width": canvas.width,
             "height": canvas.height,
             "pixel_aspect": canvas.pixel_aspect,
         },
-        "colour": {} if settings.colour_space else plates.colour_of(plate, direct=direct),
+        "colour": {} if value(node, "colour_space") else plates.colour_of(plate, direct=direct),
     }
-    recipe = recipe_form.to_recipe(state, settings, plate=fields, output=output)
-    pin = presets.pin_of(node)
-    return {**recipe, "preset": pin} if pin else recipe
+    return asking.SeenPlate(
+        identity=plate.identity,
+        sized=sized(node, plate),
+        file=plate.read.file if direct and plate.read is not None else "",
+        why=why,
+        fields=fields,
+    )
 
 
 def locks_of(node: Node, state: State) -> tuple[Lock, ...]:
     """Approved frames, with absolute paths."""
-    place = place_of(node)
-    return tuple(replace(one, path=place.found(one.path)) for one in state.locks)
+    return asking.with_absolute(state.locks, place_of(node))
 
 
 def with_locks(node: Node, state: State, recipe: dict[str, Any]) -> dict[str, Any]:
     """A recipe with the node's approved frames, which are keyframes and are not made again."""
-    if state.locks:
-        recipe["locked"] = [
-            {"frame": one.frame, "path": one.path}
-            | ({"sha256": f"sha256:{one.sha256}"} if one.sha256 else {})
-            for one in locks_of(node, state)
-        ]
-    return recipe
+    return asking.with_locks(recipe, locks_of(node, state))
 
 
 def scale_of(node: Node) -> float:
@@ -262,15 +273,21 @@ def shown_manifest(node: Node) -> staleness.Manifest | None:
 def key_now(node: Node, state: State, *, fresh: bool = False) -> str:
     """The key that the node's knobs, plate and guide ask for; empty where they ask for nothing
     that can be made."""
+    return _asked(node, state, fresh)[0]
+
+
+def _asked(node: Node, state: State, fresh: bool) -> tuple[str, str]:
+    """The wanted key, and what a script remembers of the plate for whoever reads it without Nuke;
+    empty where there is nothing to ask for."""
     from airoto_nuke import guides
 
     try:
         plate = plates.plate_of(node, fresh=fresh)
-        if kind_of(node) is NodeKind.ROTO:
-            return wanted_key(node, plate, state)
-        return guides.wanted_key(node, plate, fresh=fresh)
+        if kind_of(node) is not NodeKind.ROTO:
+            return guides.wanted_key(node, plate, fresh=fresh), ""
+        return wanted_key(node, plate, state), seen_of(node, plate).dump()
     except AIRotoError:
-        return ""
+        return "", ""
 
 
 def refresh(node: Node, *, fresh: bool = False) -> None:
@@ -295,7 +312,8 @@ def refresh(node: Node, *, fresh: bool = False) -> None:
         detecting.refresh(node)
         return
     with host.no_undo():
-        key = key_now(node, state, fresh=fresh)
+        key, seen = _asked(node, state, fresh)
+        panel.put(node, "plate_seen", seen)
         if key and key != value(node, "result_key"):
             _show_known(node, key)
         manifest = shown_manifest(node)

@@ -96,15 +96,7 @@ def pin_of(node: Node) -> dict[str, Any]:
     Raises:
         BadRequestError: a knob differs from what its preset locked.
     """
-    kept = taken_by(node)
-    for key, owner in kept.locks.items():
-        wanted, found = _wanted(kept, key), _value(node, key)
-        if found is not None and found != wanted:
-            raise BadRequestError(
-                f"{KNOBS[key]} is {found!r}, and {owner} locked it to {wanted!r}",
-                hint="press “Reset to show” on the Show tab",
-            )
-    return dict(kept.pin)
+    return preset_values.checked_pin(taken_by(node), lambda key: _value(node, key))
 
 
 def reset_to_show(node: Node) -> None:
@@ -139,9 +131,9 @@ def keep_lock(node: Node, knob: str) -> str:
     key = KEY_OF.get(knob, "")
     kept = taken_by(node)
     owner = kept.locks.get(key)
-    if owner is None or _value(node, key) in (None, _wanted(kept, key)):
+    if owner is None or _value(node, key) in (None, kept.wanted(key)):
         return ""
-    _set(node, key, _wanted(kept, key))
+    _set(node, key, kept.wanted(key))
     return f"{knob} is locked by the preset {owner}"
 
 
@@ -201,11 +193,6 @@ def _value(node: Node, key: str) -> Value | None:
     return None if knob is None else preset_values.from_knob(key, knob.value())
 
 
-def _wanted(kept: Taken, key: str) -> Value:
-    found = kept.values.get(key)
-    return KEYS[key].default if found is None else found[0]
-
-
 def _named(node: Node) -> Taken:
     kept = taken_by(node)
     if not kept.name:
@@ -244,9 +231,9 @@ def _news(kept: Taken) -> str:
     said = now.said
     keys = [key for key in KEYS if key in said or key in kept.values]
     news = [
-        f"{key} {_shown(_wanted(kept, key))} -> {_shown(now.values[key].value)}"
+        f"{key} {_shown(kept.wanted(key))} -> {_shown(now.values[key].value)}"
         for key in keys
-        if now.values[key].value != _wanted(kept, key)
+        if now.values[key].value != kept.wanted(key)
     ]
     return f"version {now.version} now: {'; '.join(news) or 'other locks or rules'}"
 

@@ -141,6 +141,7 @@ def test_a_new_node_written_by_the_double_is_its_golden_file(studio, tcl, kind):
         node["server"].setValue("")
     if node.knob("node_id") is not None:
         node["node_id"].setValue("00112233")
+    node["plate_seen"].setValue("")
     studio.app.names_written = 0
     text = _script.nodes_text([node])
     assert tcl.check(text) == ""
@@ -155,6 +156,7 @@ def test_a_tracked_script_is_its_golden_file_and_real_tcl(studio, tcl):
     text = studio.save("shot").read_text()
     assert tcl.check(text) == ""
     for old, new in (
+        (node["plate_seen"].value(), "SEEN"),
         (str(studio.clip), "/clip"),
         (str(studio.folder), "/shots"),
         (studio.server, "unix:/server"),

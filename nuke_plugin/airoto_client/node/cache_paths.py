@@ -6,7 +6,7 @@ same-named nodes of two scripts never share a folder by accident. Inside it ever
 has a folder named by its key, so that nothing finished is ever written over.
 """
 
-# ruff: noqa: PTH117, PTH119, PTH120, PTH122 - paths are text here, as knobs have them
+# ruff: noqa: PTH111, PTH117, PTH119, PTH120, PTH122 - paths are text here, as knobs have them
 
 from __future__ import annotations
 
@@ -27,6 +27,18 @@ _PADDING = "%04d"
 # The script's folder in a file knob, wherever the script lies and whatever Nuke's current folder
 # is; plain Nuke evaluates it.
 _SCRIPT_FOLDER = "[file dirname [value root.name]]"
+
+
+def user_folders() -> dict[str, str]:
+    """Values of the tokens that do not depend on the script."""
+    import getpass  # here, because starting a host has to stay quick
+    import tempfile
+
+    return {
+        "home": os.path.expanduser("~").replace("\\", "/"),
+        "temp": tempfile.gettempdir().replace("\\", "/"),
+        "user": getpass.getuser(),
+    }
 
 
 def new_node_id() -> str:

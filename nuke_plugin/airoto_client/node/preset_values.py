@@ -7,7 +7,7 @@ every value with where it came from, the locks. So it needs no index on a farm o
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, unquote
@@ -80,11 +80,35 @@ class Taken:
         """Of the preset; empty for none."""
         return str(self.pin.get("name", ""))
 
+    def wanted(self, key: str) -> Value:
+        """What the preset said for a key; else what is built in."""
+        found = self.values.get(key)
+        return KEYS[key].default if found is None else found[0]
+
 
 def taken(found: Resolved) -> Taken:
     """What a node takes from a resolved preset."""
     values = {key: (found.values[key].value, found.values[key].source) for key in found.said}
     return Taken(found.pin(), values, dict(found.locks))
+
+
+def checked_pin(kept: Taken, value_of: Callable[[str], Value | None]) -> dict[str, Any]:
+    """The `preset` of a node's recipe; empty for none.
+
+    Args:
+        value_of: what the node says for a key; None where it says nothing.
+
+    Raises:
+        BadRequestError: the node differs from what its preset locked.
+    """
+    for key, owner in kept.locks.items():
+        found = value_of(key)
+        if found is not None and found != kept.wanted(key):
+            raise BadRequestError(
+                f"{KNOBS[key]} is {found!r}, and {owner} locked it to {kept.wanted(key)!r}",
+                hint="press “Reset to show” on the Show tab",
+            )
+    return dict(kept.pin)
 
 
 def dump(kept: Taken) -> str:

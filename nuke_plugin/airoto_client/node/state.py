@@ -20,7 +20,7 @@ from airoto.errors import BadRequestError
 VERSION = 1
 
 # Characters that mean nothing to Tcl, so that the text survives any script unquoted.
-_PLAIN = "-_.~:,+*/@!#"
+PLAIN = "-_.~:,+*/@!#"
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def dump(state: State) -> str:
         "rest": json.loads(state.rest),
     }
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return quote(text, safe=_PLAIN)
+    return quote(text, safe=PLAIN)
 
 
 def load(text: str) -> State:
