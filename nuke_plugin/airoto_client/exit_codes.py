@@ -12,6 +12,7 @@ from airoto.errors import (
     BadRequestError,
     BusyError,
     CancelledError,
+    DeviceMemoryError,
     EngineError,
     EngineForbiddenError,
     EngineUnavailableError,
@@ -19,6 +20,7 @@ from airoto.errors import (
     OutputError,
     PathForbiddenError,
     PlateError,
+    ResultMissingError,
     ServerUnreachableError,
     TimedOutError,
     UnauthenticatedError,
@@ -37,12 +39,15 @@ class ExitCode(enum.IntEnum):
     ENGINE = 6
     BUSY = 7
     FORBIDDEN = 8
+    MISSING = 9
+    MEMORY = 10
     INTERRUPTED = 130
     TERMINATED = 143
 
 
 # Subclasses of these kinds share their code; the first that fits counts.
 _BY_ERROR: tuple[tuple[type[AIRotoError], ExitCode], ...] = (
+    (DeviceMemoryError, ExitCode.MEMORY),
     (BadRequestError, ExitCode.USAGE),
     (PlateError, ExitCode.PLATE),
     (OutputError, ExitCode.OUTPUT),
@@ -56,12 +61,13 @@ _BY_ERROR: tuple[tuple[type[AIRotoError], ExitCode], ...] = (
     (EngineUnavailableError, ExitCode.ENGINE),
     (EngineError, ExitCode.ENGINE),
     (BusyError, ExitCode.BUSY),
+    (ResultMissingError, ExitCode.MISSING),
     (PathForbiddenError, ExitCode.FORBIDDEN),
     (UnauthenticatedError, ExitCode.FORBIDDEN),
 )
 
-# A farm may simply run these again.
-RETRYABLE = frozenset({ExitCode.SERVER, ExitCode.BUSY})
+# A farm may simply run these again; MISSING once the step before has made what is missing.
+RETRYABLE = frozenset({ExitCode.SERVER, ExitCode.BUSY, ExitCode.MISSING, ExitCode.MEMORY})
 
 
 def exit_code_of(error: AIRotoError) -> ExitCode:

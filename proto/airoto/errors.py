@@ -82,6 +82,12 @@ class TooLargeError(BadRequestError):
     kind = "too_large"
 
 
+class DeviceMemoryError(TooLargeError):
+    """The memory of a device, or of the machine, is not enough for the work at this time."""
+
+    kind = "device_memory"
+
+
 class PlateError(AIRotoError):
     """Base of what can be wrong with a plate."""
 
@@ -152,6 +158,12 @@ class EngineError(AIRotoError):
     """An engine could not do its work on this input."""
 
     kind = "engine"
+
+
+class ResultMissingError(AIRotoError):
+    """Results that an earlier part of a render makes are not kept (any more)."""
+
+    kind = "result_missing"
 
 
 class HandleUnknownError(AIRotoError):

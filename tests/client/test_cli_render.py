@@ -231,6 +231,8 @@ CODES = {
     "engine_forbidden": 8,
     "path_forbidden": 8,
     "unauthenticated": 8,
+    "result_missing": 9,
+    "device_memory": 10,
 }
 
 

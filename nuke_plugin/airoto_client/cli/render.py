@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from airoto.errors import BadRequestError
 from airoto.wire.messages import Overwrite, Recipe
 from airoto.wire.recipe import validate
 from airoto_client.cli.inputs import share_plate
@@ -23,12 +24,16 @@ from airoto_client.cli.reporting import Reporter
 from airoto_client.cli.shot import ShotRender
 from airoto_client.cli.stopping import Stopper
 from airoto_client.exit_codes import ExitCode
+from airoto_client.link import Message
 
 _OVERWRITES = {
     "resume": Overwrite.OVERWRITE_RESUME,
     "replace": Overwrite.OVERWRITE_REPLACE,
     "refuse": Overwrite.OVERWRITE_REFUSE,
 }
+
+
+_STAGES = {"track": "RENDER_STAGE_TRACK", "matte": "RENDER_STAGE_MATTE"}
 
 
 def register(verbs: Any) -> None:
@@ -41,11 +46,49 @@ def register(verbs: Any) -> None:
         metavar="FIRST-LAST",
         help="deliver only these (tracking still sees what it needs)",
     )
+    _add_part_options(parser)
     add_overwrite_option(parser)
     add_threads_option(parser)
     add_preview_option(parser)
     add_server_options(parser)
     add_talk_options(parser)
+
+
+def _add_part_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("a part of it, for farms (docs/farm.md)")
+    group.add_argument(
+        "--stage",
+        choices=tuple(_STAGES),
+        help="track: leave masks in the server's cache, write no files; matte: write files from "
+        "masks that are there",
+    )
+    group.add_argument("--group", metavar="NAME", help="track: the group of objects")
+    group.add_argument(
+        "--may-track",
+        action="store_true",
+        help="matte: track where masks are missing; otherwise that is an error",
+    )
+
+
+def _part(options: argparse.Namespace) -> Message:
+    """A `RenderPart`; empty for all of the render.
+
+    Raises:
+        BadRequestError: options that do not go together.
+    """
+    if options.group is not None and options.stage != "track":
+        raise BadRequestError("--group goes with --stage track")
+    if options.may_track and options.stage != "matte":
+        raise BadRequestError("--may-track goes with --stage matte")
+    if options.stage == "track" and options.preview is not None:
+        raise BadRequestError("--preview needs mattes, which --stage track does not make")
+    if options.stage is None:
+        return {}
+    return {
+        "stage": _STAGES[options.stage],
+        "group": options.group or "",
+        "may_track": options.may_track,
+    }
 
 
 def add_overwrite_option(parser: argparse.ArgumentParser) -> None:
@@ -68,6 +111,7 @@ def set_job_options(recipe: Recipe, options: argparse.Namespace) -> None:
 
 def run(options: argparse.Namespace, reporter: Reporter, stopper: Stopper) -> ExitCode:
     """Render."""
+    part = _part(options)
     recipe = read_recipe(options.recipe)
     set_job_options(recipe, options)
     validate(recipe)
@@ -82,4 +126,5 @@ def run(options: argparse.Namespace, reporter: Reporter, stopper: Stopper) -> Ex
             shared,
             options.frames,
             preview_folder(options, recipe.output.path),
+            part,
         ).run()

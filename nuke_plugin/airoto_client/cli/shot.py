@@ -33,6 +33,7 @@ class ShotRender:
         plate: the plate's files, and how the server gets them.
         frames: which to deliver; None: all of the plate's.
         preview: folder for contact sheet and overlay; None: none are made.
+        part: a `RenderPart`: only this part of it; empty: all.
     """
 
     server: Server
@@ -42,6 +43,7 @@ class ShotRender:
     plate: SharedPlate
     frames: FrameRange | None
     preview: Path | None
+    part: Message = field(default_factory=dict)
     _count: Counter[str] = field(default_factory=Counter)
     _kept: frozenset[int] = frozenset()
     _total: int = 0
@@ -57,6 +59,8 @@ class ShotRender:
             Stopped: by a signal, after the call was cancelled.
         """
         self.recipe = share_files(self.server, self.recipe)
+        if self.part.get("stage") == "RENDER_STAGE_TRACK":
+            return self._rendered(self._request("DELIVERY_WRITE"))
         output = Path(self.recipe.output.path)
         seen = sees_folder(self.server.link, output.parent)
         self._in_place = seen.visible
@@ -73,6 +77,10 @@ class ShotRender:
             if todo is None:
                 return self._all_kept()
             request = self._request("DELIVERY_HANDLES", todo)
+        return self._rendered(request)
+
+    def _rendered(self, request: Message) -> ExitCode:
+        """Send a request and take the answers, to the end."""
         try:
             with contextlib.closing(self.server.link.stream("Render", request)) as answers:
                 ended = False
@@ -99,6 +107,8 @@ class ShotRender:
             "preview": self.preview is not None,
             "locked": upload_locked(self.server.link, self.recipe),
         }
+        if self.part:
+            request["part"] = self.part
         if frames is not None:
             request["frames"] = {"first": frames.first, "last": frames.last}
         return request

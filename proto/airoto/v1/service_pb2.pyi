@@ -31,6 +31,12 @@ class Delivery(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DELIVERY_WRITE: _ClassVar[Delivery]
     DELIVERY_HANDLES: _ClassVar[Delivery]
 
+class RenderStage(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    RENDER_STAGE_UNSPECIFIED: _ClassVar[RenderStage]
+    RENDER_STAGE_TRACK: _ClassVar[RenderStage]
+    RENDER_STAGE_MATTE: _ClassVar[RenderStage]
+
 class FrameStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     FRAME_STATUS_UNSPECIFIED: _ClassVar[FrameStatus]
@@ -63,6 +69,9 @@ ENCODING_PNG: Encoding
 DELIVERY_UNSPECIFIED: Delivery
 DELIVERY_WRITE: Delivery
 DELIVERY_HANDLES: Delivery
+RENDER_STAGE_UNSPECIFIED: RenderStage
+RENDER_STAGE_TRACK: RenderStage
+RENDER_STAGE_MATTE: RenderStage
 FRAME_STATUS_UNSPECIFIED: FrameStatus
 FRAME_STATUS_DONE: FrameStatus
 FRAME_STATUS_KEPT: FrameStatus
@@ -356,20 +365,32 @@ class MatteResponse(_message.Message):
     def __init__(self, alpha_handle: _Optional[str] = ..., trimap_handle: _Optional[str] = ..., foreground_handle: _Optional[str] = ..., provenance: _Optional[_Union[Provenance, _Mapping]] = ...) -> None: ...
 
 class RenderRequest(_message.Message):
-    __slots__ = ("recipe", "frames", "delivery", "uploads", "preview", "locked")
+    __slots__ = ("recipe", "frames", "delivery", "uploads", "preview", "locked", "part")
     RECIPE_FIELD_NUMBER: _ClassVar[int]
     FRAMES_FIELD_NUMBER: _ClassVar[int]
     DELIVERY_FIELD_NUMBER: _ClassVar[int]
     UPLOADS_FIELD_NUMBER: _ClassVar[int]
     PREVIEW_FIELD_NUMBER: _ClassVar[int]
     LOCKED_FIELD_NUMBER: _ClassVar[int]
+    PART_FIELD_NUMBER: _ClassVar[int]
     recipe: _recipe_pb2.Recipe
     frames: _recipe_pb2.FrameRange
     delivery: Delivery
     uploads: _containers.RepeatedCompositeFieldContainer[UploadedFrame]
     preview: bool
     locked: _containers.RepeatedCompositeFieldContainer[UploadedFrame]
-    def __init__(self, recipe: _Optional[_Union[_recipe_pb2.Recipe, _Mapping]] = ..., frames: _Optional[_Union[_recipe_pb2.FrameRange, _Mapping]] = ..., delivery: _Optional[_Union[Delivery, str]] = ..., uploads: _Optional[_Iterable[_Union[UploadedFrame, _Mapping]]] = ..., preview: bool = ..., locked: _Optional[_Iterable[_Union[UploadedFrame, _Mapping]]] = ...) -> None: ...
+    part: RenderPart
+    def __init__(self, recipe: _Optional[_Union[_recipe_pb2.Recipe, _Mapping]] = ..., frames: _Optional[_Union[_recipe_pb2.FrameRange, _Mapping]] = ..., delivery: _Optional[_Union[Delivery, str]] = ..., uploads: _Optional[_Iterable[_Union[UploadedFrame, _Mapping]]] = ..., preview: bool = ..., locked: _Optional[_Iterable[_Union[UploadedFrame, _Mapping]]] = ..., part: _Optional[_Union[RenderPart, _Mapping]] = ...) -> None: ...
+
+class RenderPart(_message.Message):
+    __slots__ = ("stage", "group", "may_track")
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    MAY_TRACK_FIELD_NUMBER: _ClassVar[int]
+    stage: RenderStage
+    group: str
+    may_track: bool
+    def __init__(self, stage: _Optional[_Union[RenderStage, str]] = ..., group: _Optional[str] = ..., may_track: bool = ...) -> None: ...
 
 class RenderResponse(_message.Message):
     __slots__ = ("plan", "frame", "progress", "warning", "preview", "summary", "queue", "review")

@@ -40,6 +40,7 @@ _Code = grpc.StatusCode
 # What programs that know only gRPC see. Subclasses stand before their bases.
 CODES: dict[type[AIRotoError], grpc.StatusCode] = {
     errors.RecipeError: _Code.INVALID_ARGUMENT,
+    errors.DeviceMemoryError: _Code.RESOURCE_EXHAUSTED,
     errors.TooLargeError: _Code.RESOURCE_EXHAUSTED,
     errors.BadRequestError: _Code.INVALID_ARGUMENT,
     errors.FrameMissingError: _Code.NOT_FOUND,
@@ -54,6 +55,7 @@ CODES: dict[type[AIRotoError], grpc.StatusCode] = {
     errors.EngineForbiddenError: _Code.PERMISSION_DENIED,
     errors.EngineUnavailableError: _Code.FAILED_PRECONDITION,
     errors.EngineError: _Code.ABORTED,
+    errors.ResultMissingError: _Code.FAILED_PRECONDITION,
     errors.HandleUnknownError: _Code.NOT_FOUND,
     errors.BusyError: _Code.RESOURCE_EXHAUSTED,
     errors.ServerUnreachableError: _Code.UNAVAILABLE,

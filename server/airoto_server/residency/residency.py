@@ -11,10 +11,10 @@ from typing import TypeVar
 
 from airoto.errors import (
     AIRotoError,
+    DeviceMemoryError,
     EngineError,
     EngineUnavailableError,
     InternalError,
-    TooLargeError,
 )
 from airoto_server.engines.registry import EngineSpec, LoadOptions, Role, all_specs, find
 from airoto_server.engines.roles import Engine
@@ -203,7 +203,7 @@ class Residency:
                 where they cannot be any smaller.
 
         Raises:
-            TooLargeError: not even the smallest pieces fit; says what is held by whom.
+            DeviceMemoryError: not even the smallest pieces fit; says what is held by whom.
         """
         device = self._memory.device
         tries: Iterator[Callable[[], T] | None] = iter((work, work))
@@ -223,7 +223,7 @@ class Residency:
                     raise
                 release_frames(exc)
                 last = exc
-        raise TooLargeError(
+        raise DeviceMemoryError(
             f"the memory of {device.name} is not enough for this work: {self._held()}",
             hint="track or matte fewer objects at a time, or a smaller working size",
         ) from last
@@ -238,7 +238,7 @@ class Residency:
                 that is held around `account`; a session that is busy returns what it holds.
 
         Raises:
-            TooLargeError: the limit is passed, whatever is moved; the session has to let go.
+            DeviceMemoryError: the limit is passed, whatever is moved; the session has to let go.
         """
         memory = self._memory
         if size <= 0:
@@ -257,7 +257,7 @@ class Residency:
         with memory.moving():
             memory.make_room(0, last=session)
             if memory.over_limit():
-                raise TooLargeError(
+                raise DeviceMemoryError(
                     f"session {session} holds {as_size(size)} of tracker memory, which is more "
                     f"than {memory.device.name} has room for: {self._held()}",
                     hint="track fewer objects at a time, or a smaller working size",

@@ -17,6 +17,7 @@ from airoto.errors import (
     AIRotoError,
     BusyError,
     CancelledError,
+    DeviceMemoryError,
     InternalError,
     ServerUnreachableError,
     TimedOutError,
@@ -196,6 +197,11 @@ def translated(exc: Exception) -> AIRotoError:
             _log.info("refused: %s", exc)
         return exc
     _log.error("a call failed", exc_info=exc)
+    if isinstance(exc, MemoryError):
+        return DeviceMemoryError(
+            "the machine's memory is not enough for this work",
+            hint="render fewer things at a time, or a smaller working size",
+        )
     return InternalError(
         f"the server failed: {type(exc).__name__}: {exc}", hint="the server's log has the trace"
     )

@@ -54,8 +54,21 @@ class ShotCache:
         self._lock = threading.Lock()
         self._made: Counter[Stage] = Counter()
         self._found: Counter[Stage] = Counter()
-        self._failed = False
+        self._failure = ""
         self._damaged = 0
+
+    @property
+    def failure(self) -> str:
+        """Why results could not be kept; empty where they could."""
+        return self._failure
+
+    def has(self, stage: Stage, key: str) -> bool:
+        """Whether there is something under a key."""
+        try:
+            return self._store is not None and self._store.has(stage.value, key)
+        except StoreFailedError as exc:
+            self._tell_failed(exc)
+            return False
 
     @property
     def made(self) -> dict[str, int]:
@@ -165,7 +178,7 @@ class ShotCache:
 
     def _tell_failed(self, exc: StoreFailedError) -> None:
         with self._lock:
-            first, self._failed = not self._failed, True
+            first, self._failure = not self._failure, self._failure or str(exc)
         if first:
             self._warn(f"results cannot be kept in the cache, so they are made anew: {exc}")
 

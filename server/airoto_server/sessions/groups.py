@@ -22,10 +22,12 @@ class Group:
     """Objects that compete for pixels.
 
     Attributes:
+        name: as the recipe's objects name it; empty: those that name none.
         keyframes: of each object, ascending.
         keys: of its tracked masks.
     """
 
+    name: str
     keyframes: dict[int, list[int]]
     settings: TrackSettings
     keys: TrackKeys
@@ -94,4 +96,4 @@ class Groups:
             picture=self._keys.picture,
             keyframe=self._keys.keyframe,
         )
-        return Group(keyframes, settings, keys)
+        return Group(name, keyframes, settings, keys)

@@ -20,8 +20,8 @@ from airoto_server.sessions.cache import ShotCache, Stage
 from airoto_server.sessions.cache_keys import ShotKeys
 from airoto_server.sessions.delivery import Delivery, Matted
 from airoto_server.sessions.detecting import SeeThrough
-from airoto_server.sessions.events import FrameFinished
-from airoto_server.sessions.groups import Groups
+from airoto_server.sessions.events import FrameFinished, Provenance
+from airoto_server.sessions.groups import Group, Groups
 from airoto_server.sessions.job_engines import told_by
 from airoto_server.sessions.kept_mattes import KeptMattes
 from airoto_server.sessions.keyframes import Prompting, chosen, painted_trimap
@@ -29,11 +29,11 @@ from airoto_server.sessions.locked import LockedFrames
 from airoto_server.sessions.masks import MaskStore, quantised
 from airoto_server.sessions.mattes import MatteStage
 from airoto_server.sessions.matting import FrameMatting, ObjectAlpha
+from airoto_server.sessions.parts import missing_masks
 from airoto_server.sessions.pipeline import overlapped
 from airoto_server.sessions.progress import Tally
 from airoto_server.sessions.shot import Shot
 from airoto_server.sessions.subject import SubjectMatting, subject_of
-from airoto_server.sessions.track_keys import TrackKeys
 from airoto_server.sessions.tracking import GroupTracking
 from airoto_server.sessions.workshop import Workshop
 
@@ -56,6 +56,7 @@ class Making:
         tally: counts the work.
         told: called whenever some of it is done, from any thread.
         warn: told of fallbacks and the frame, from any thread.
+        may_track: False: tracked masks that are not kept are an error.
     """
 
     def __init__(
@@ -73,7 +74,9 @@ class Making:
         tally: Tally,
         told: Callable[[], None],
         warn: Callable[[str, int], None],
+        may_track: bool = True,
     ) -> None:
+        self._may_track = may_track
         self._workshop = workshop
         self._shot = shot
         self._groups = groups
@@ -119,12 +122,10 @@ class Making:
         """
         tally = self._tally
         groups = self._tracking(self._groups.surroundings.to_track(todo))
-        tally.plan("segment", sum(len(group.keyframes_needed) for group in groups))
-        tally.plan("track", sum(group.steps for group in groups))
         tally.plan("matte", len(todo))
-        self._told()
         self._tell_engines(delivery)
-        self._make_keyframes(groups)
+        if self._may_track:
+            self._begin(groups)
         waiting: deque[Future[FrameFinished]] = deque()
         with (
             ThreadPoolExecutor(_WRITERS, thread_name_prefix="airoto-write") as pool,
@@ -147,8 +148,29 @@ class Making:
                 for future in waiting:
                     future.cancel()
 
+    def track(self, group: Group, wanted: Sequence[int]) -> None:
+        """Track these frames of one group, ascending, into the cache."""
+        self._ask_engines(self._shot.provenance)
+        tracking = self._group_tracking(group, wanted)
+        self._begin([tracking])
+        with closing(tracking.results()) as results:
+            for _ in results:
+                self._cancel.check()
+                self._tally.frames_done += 1
+                self._told()
+
+    def _begin(self, groups: Sequence[GroupTracking]) -> None:
+        """Say how much there is to track, and make the keyframes that it begins with."""
+        self._tally.plan("segment", sum(len(group.keyframes_needed) for group in groups))
+        self._tally.plan("track", sum(group.steps for group in groups))
+        self._told()
+        self._make_keyframes(groups)
+
     def _tell_engines(self, delivery: Delivery) -> None:
         """Take into every header where and how engines run."""
+        delivery.provenance = self._ask_engines(delivery.provenance)
+
+    def _ask_engines(self, made: Provenance) -> Provenance:
         engines: dict[Role, Engine] = {}
         for role, engine in (
             (Role.SEGMENTER, self._segmenter),
@@ -158,32 +180,27 @@ class Making:
             if engine is not None:
                 engines[role] = engine
         with self._turn():
-            delivery.provenance = told_by(
-                delivery.provenance,
-                engines,
-                self._workshop.lane.device,
-                self._keys,
-                self._cache,
-            )
+            return told_by(made, engines, self._workshop.lane.device, self._keys, self._cache)
 
     def _tracking(self, todo: Sequence[int]) -> list[GroupTracking]:
-        shot = self._shot
-        return [
-            GroupTracking(
-                self._tracker,
-                frames=self._groups.trackable,
-                keyframes=MaskStore(self._folder / "keys" / str(index)),
-                keys=group.keyframes,
-                pictures=shot.frames.pictures,
-                turn=self._track_turn,
-                spill=MaskStore(self._folder / "spill" / str(index)),
-                settings=group.settings,
-                shape=(shot.working.height, shot.working.width),
-                wanted=todo,
-                memory=_Remembered(self._cache, group.keys, self._tally),
-            )
-            for index, group in enumerate(self._groups.all)
-        ]
+        return [self._group_tracking(group, todo) for group in self._groups.all]
+
+    def _group_tracking(self, group: Group, wanted: Sequence[int]) -> GroupTracking:
+        shot, folder = self._shot, str(self._groups.all.index(group))
+        remembered = _Remembered if self._may_track else _AllRemembered
+        return GroupTracking(
+            self._tracker,
+            frames=self._groups.trackable,
+            keyframes=MaskStore(self._folder / "keys" / folder),
+            keys=group.keyframes,
+            pictures=shot.frames.pictures,
+            turn=self._track_turn,
+            spill=MaskStore(self._folder / "spill" / folder),
+            settings=group.settings,
+            shape=(shot.working.height, shot.working.width),
+            wanted=wanted,
+            memory=remembered(self._cache, group, self._tally),
+        )
 
     # ---- keyframes --------------------------------------------------------------
 
@@ -338,9 +355,10 @@ class Making:
 class _Remembered:
     """Tracked masks of a group in the cache."""
 
-    def __init__(self, cache: ShotCache, keys: TrackKeys, tally: Tally) -> None:
+    def __init__(self, cache: ShotCache, group: Group, tally: Tally) -> None:
         self._cache = cache
-        self._keys = keys
+        self._group = group
+        self._keys = group.keys
         self._tally = tally
 
     def get(self, frame: int) -> dict[int, Tracked] | None:
@@ -351,6 +369,16 @@ class _Remembered:
 
     def put(self, frame: int, answer: Mapping[int, Tracked]) -> None:
         self._cache.keep_masks(Stage.TRACK, self._keys.of(frame), answer)
+
+
+class _AllRemembered(_Remembered):
+    """As `_Remembered`, where all of them have to be there."""
+
+    def get(self, frame: int) -> dict[int, Tracked]:
+        found = super().get(frame)
+        if found is None:
+            raise missing_masks([(self._group.name, frame)])
+        return found
 
 
 def _together(groups: Sequence[GroupTracking]) -> Generator[tuple[int, Masks], None, None]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
-from airoto.errors import RecipeError, Violation
+from airoto.errors import OutputError, RecipeError, Violation
 from airoto.review import Seen, frames_to_review
 from airoto.wire import messages as pb
 from airoto.wire.recipe import recipe_hash, validate
@@ -17,11 +17,11 @@ from airoto_server.engines.registry import Role
 from airoto_server.ops.parallel import ordered_map
 from airoto_server.scheduler.admission import Job, Place
 from airoto_server.scheduler.cancel import Cancel
-from airoto_server.sessions.cache import ShotCache
+from airoto_server.sessions.cache import ShotCache, Stage
 from airoto_server.sessions.cache_keys import ShotKeys
 from airoto_server.sessions.content_ahead import ContentAhead
 from airoto_server.sessions.delivery import Delivery, Matted
-from airoto_server.sessions.detecting import phrases_not_found, texts_in, with_boxes
+from airoto_server.sessions.detecting import phrases_not_found, with_boxes
 from airoto_server.sessions.events import (
     Event,
     Finished,
@@ -36,6 +36,7 @@ from airoto_server.sessions.events import (
 from airoto_server.sessions.groups import Groups
 from airoto_server.sessions.locked import LockedFrames
 from airoto_server.sessions.making import Making
+from airoto_server.sessions.parts import Part, group_named, require_masks
 from airoto_server.sessions.paths import refuse_relative_paths
 from airoto_server.sessions.preview import PreviewMaker
 from airoto_server.sessions.progress import Tally
@@ -68,19 +69,16 @@ def render(
         uploaded=bool(request.uploads),
         written=request.delivery != pb.Delivery.DELIVERY_HANDLES,
     )
-    roles: tuple[Role, ...] = (Role.SEGMENTER, Role.TRACKER, Role.MATTER)
-    if texts_in(request.recipe):
-        roles = (Role.DETECTOR, *roles)
-    if subject_of(request.recipe) is not None:
-        roles = (Role.MATTER,)
-    shot = open_shot(workshop, request.recipe, request.uploads, roles)
+    part = Part(request)
+    part.check(workshop)
+    shot = open_shot(workshop, request.recipe, request.uploads, part.roles(request.recipe))
     check_subject(shot)
     with ExitStack() as stack:
         folder = workshop.job_folder()
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         finding = workshop.for_clicks(shot.recipe.plate.path)
         shot, found = with_boxes(finding, shot, lambda: finding.lane.turn(folder.name, cancel))
-        _Job(workshop, shot, found, request, cancel, emit, folder, stack).run()
+        _Job(workshop, shot, found, request, part, cancel, emit, folder, stack).run()
 
 
 class _Job:
@@ -92,6 +90,7 @@ class _Job:
         shot: Shot,
         found: Sequence[FoundObject],
         request: pb.RenderRequest,
+        part: Part,
         cancel: Cancel,
         emit: Callable[[Event], None],
         folder: Path,
@@ -101,6 +100,7 @@ class _Job:
         self._shot = shot
         self._found = tuple(found)
         self._request = request
+        self._part = part
         self._cancel = cancel
         self._emit = emit
         self._folder = folder
@@ -129,6 +129,9 @@ class _Job:
         keys = self._keys(plan.usable, locked)
         masked = self._masked(plan.usable, locked.frames)
         groups = Groups(shot, plan.usable, masked, locked.frames, keys)
+        if self._part.only_track:
+            self._track(groups, locked, keys, [one for one in masked if one in self._span])
+            return
         wanted = [one for one in masked if one in self._span and one not in locked.frames]
         approved = sorted(locked.frames & set(self._span))
         kept, todo = self._delivery.divide(wanted, groups.result_key)
@@ -146,9 +149,11 @@ class _Job:
             is_approved = frame in locked.frames
             self._tell(locked.finished(frame) if is_approved else self._delivery.kept(frame))
         rest, later = self._again(groups, todo)
+        if rest and not self._part.may_track and subject_of(shot.recipe) is None:
+            require_masks(groups, self._cache, rest)
         if rest:
             with self._on_a_device(len(rest)):
-                self._make(groups, locked, keys, rest, later)
+                self._make(self._making(groups, locked, keys), rest, later)
         self._tell_again(later)
         if self._preview is not None:
             copied = set(todo).difference(rest)
@@ -253,15 +258,41 @@ class _Job:
             self._warn_if_lost(one.frame, [each.confidence for each in one.objects])
             self._tell(one)
 
-    def _make(
-        self,
-        groups: Groups,
-        locked: LockedFrames,
-        keys: ShotKeys,
-        todo: Sequence[int],
-        later: deque[FrameFinished],
+    def _track(
+        self, groups: Groups, locked: LockedFrames, keys: ShotKeys, wanted: Sequence[int]
     ) -> None:
-        making = Making(
+        """Leave the masks of one group on these frames in the cache, and nothing else."""
+        group = group_named(groups, self._part.group)
+        self._tally = Tally(len(wanted), self._workshop.watch.stage)
+        self._emit(Planned(self._hash, self._shot.provenance, len(wanted), (), self._found))
+        if wanted:
+            with self._on_a_device(len(wanted)):
+                self._making(groups, locked, keys).track(group, wanted)
+        cache, tally = self._cache, self._tally
+        lost = sum(not cache.has(Stage.TRACK, group.keys.of(frame)) for frame in wanted)
+        if lost:
+            why = cache.failure or "its limit is too small"
+            raise OutputError(
+                f"tracked masks of {lost} frames are not kept in the cache: {why}",
+                hint="make room there, or start the server with another folder or limit "
+                "(--cache, --cache-limit)",
+            )
+        kept = cache.found.get(Stage.TRACK.value, 0)
+        skipped = len(self._span) - len(wanted)
+        self._emit(
+            Finished(
+                len(wanted) - kept,
+                kept,
+                skipped,
+                tally.seconds,
+                tally.stage_seconds,
+                cache.made,
+                cache.found,
+            )
+        )
+
+    def _making(self, groups: Groups, locked: LockedFrames, keys: ShotKeys) -> Making:
+        return Making(
             self._workshop,
             self._shot,
             groups=groups,
@@ -274,7 +305,10 @@ class _Job:
             tally=self._tally,
             told=self._tell_progress,
             warn=lambda note, frame: self._emit(Warned(note, frame)),
+            may_track=self._part.may_track,
         )
+
+    def _make(self, making: Making, todo: Sequence[int], later: deque[FrameFinished]) -> None:
         with closing(making.make(todo, self._delivery, self._look)) as finished:
             for one in finished:
                 self._tell_again(later, one.frame)

@@ -117,6 +117,21 @@ class ResultStore:
         self._count(hit=True)
         return content
 
+    def has(self, stage: str, key: str) -> bool:
+        """Whether there is something under a key, whole or damaged.
+
+        Raises:
+            StoreFailedError: the folder cannot be read.
+        """
+        path = self._path(stage, key)
+        try:
+            path.stat()
+        except FileNotFoundError:
+            return False
+        except OSError as exc:
+            raise StoreFailedError(f"{path}: {exc.strerror}") from exc
+        return True
+
     def put(self, stage: str, key: str, content: bytes) -> None:
         """Keep content under a key, making room where the limit is passed.
 
