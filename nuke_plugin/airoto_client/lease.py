@@ -1,0 +1,346 @@
+"""One process at a time does a piece of work in a folder that several machines share.
+
+Standard library only. A lease is a file `.airoto-lease.N`, made with `link`, which a shared file
+system either does or refuses, so of several takers one gets it. Its holder touches it; whoever
+waits compares that with a file of its own, touched just before: both times are the file system's,
+so clocks of machines may differ. A lease that nobody touches is never removed, since another may
+have taken it over meanwhile: the next number is taken instead, and a holder that finds a higher
+number than its own has lost. After the work is done all numbers are removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Callable
+
+from airoto.errors import AIRotoError, BusyError, CancelledError, all_kinds
+from airoto_client.files import write_error
+
+PREFIX = ".airoto-lease."
+# Seconds: between two touches of a holder; after which an untouched lease counts as dead.
+HEARTBEAT = 5.0
+LOST_AFTER = 60.0
+# Seconds between two looks of one who waits; it grows, so that hundreds may wait.
+_LOOKS = (0.1, 2.0)
+# So many holders in a row that died or failed are no accident.
+_MOST = 1000
+# As a holder's `kind`: it left without an error that would stop others too.
+_LEFT = "left"
+_ONLY_MINE = (BusyError, CancelledError)
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lease.
+
+    Attributes:
+        machine: host name and, where it can be told, boot and process namespace: process ids can
+            be looked up where it is the same.
+        began: of the process, in the system's ticks; 0 where it cannot be told.
+        kind, message: of the error with which it gave up; empty while it works.
+    """
+
+    host: str
+    machine: str
+    pid: int
+    began: int
+    token: str
+    kind: str = ""
+    message: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.host} (process {self.pid})"
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether its process is known to have ended; False where that cannot be told."""
+        if self.began == 0 or self.machine != _machine():
+            return False
+        return _began(self.pid) != self.began
+
+
+class Lease:
+    """Held: touched by a thread until it is given back, at the end of a `with` block.
+
+    Use `acquire`, and call `check` between steps. A block that ends well means that the work is
+    done. One that raises an error for people tells it to all who wait; after any other exception,
+    and after being busy or cancelled, one of them goes on instead.
+    """
+
+    def __init__(self, folder: Path, number: int, holder: Holder, heartbeat: float) -> None:
+        self._folder, self._number, self._holder = folder, number, holder
+        self._lost, self._over = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._beat, args=(heartbeat,), daemon=True)
+        self._thread.start()
+
+    def check(self) -> None:
+        """
+        Raises:
+            BusyError: another process took this for dead and took over.
+        """
+        if self._lost.is_set():
+            raise BusyError(
+                f"the lease in {self._folder} was taken over: this process was silent for too long",
+                hint="nothing is lost; run it again",
+            )
+
+    def __enter__(self) -> Lease:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+        if self._lost.is_set():
+            return
+        if error is None:
+            for number in range(1, self._number + 1):
+                with contextlib.suppress(OSError):
+                    _path(self._folder, number).unlink()
+        elif isinstance(error, AIRotoError) and not isinstance(error, _ONLY_MINE):
+            self._say(error.kind, error.message)
+        else:
+            self._say(_LEFT, "")
+
+    def _say(self, kind: str, message: str) -> None:
+        said = {**asdict(self._holder), "kind": kind, "message": message}
+        with contextlib.suppress(OSError, AIRotoError):
+            beside = _write(self._folder, json.dumps(said))
+            beside.replace(_path(self._folder, self._number))
+
+    def _beat(self, heartbeat: float) -> None:
+        own, later = _path(self._folder, self._number), _path(self._folder, self._number + 1)
+        while not self._over.wait(heartbeat):
+            try:
+                found = _read(own)
+                if found is not None and not found.token:
+                    continue  # it cannot be read just now
+                if later.exists() or found is None or found.token != self._holder.token:
+                    self._lost.set()
+                    return
+                os.utime(own)
+            except OSError:
+                # A file system that is away for a while is no reason to stop; if it stays away
+                # for too long, another takes over, which is then seen.
+                continue
+
+
+def acquire(
+    folder: Path,
+    is_done: Callable[[], bool],
+    tell: Tell,
+    *,
+    progress: Callable[[], str] = lambda: "",
+    heartbeat: float = HEARTBEAT,
+    lost_after: float = LOST_AFTER,
+) -> Lease | None:
+    """Wait until the work is done by another, or is ours to do.
+
+    Args:
+        folder: exists; all processes see it.
+        is_done: whether what this process wants is there; asked before each attempt.
+        tell: hears who is waited for, whenever `progress` or the holder changes.
+        progress: how far the holder is, in words.
+
+    Returns:
+        The lease; None where everything is there already.
+
+    Raises:
+        AIRotoError: the holder that was waited for gave up; of its error's kind.
+        OutputError: the folder cannot be written to.
+    """
+    watch = _Watch(folder, lost_after)
+    said = ""
+    pause = _LOOKS[0]
+    try:
+        while not is_done():
+            taken = watch.look()
+            if isinstance(taken, int):
+                lease = Lease(folder, taken, watch.me, heartbeat)
+                if not is_done():
+                    return lease
+                with lease:
+                    return None
+            while taken is not None and watch.holds(taken):
+                words = f"waiting for {taken}: {progress()}".rstrip(": ")
+                if words != said:
+                    said = words
+                    tell(words)
+                time.sleep(pause * random.uniform(0.5, 1.0))
+                pause = min(2 * pause, _LOOKS[1])
+            pause = _LOOKS[0]
+        return None
+    finally:
+        watch.close()
+
+
+class _Watch:
+    """One who wants a lease: a file of its own, and what it saw of others."""
+
+    def __init__(self, folder: Path, lost_after: float) -> None:
+        self._folder, self._lost_after = folder, lost_after
+        self.me = Holder(
+            socket.gethostname(), _machine(), os.getpid(), _began(os.getpid()), secrets.token_hex(8)
+        )
+        self._beside = _write(folder, json.dumps(asdict(self.me)))
+        self._waited_for = ""
+        self._number = 1
+
+    def close(self) -> None:
+        """Leave nothing beside the lease."""
+        with contextlib.suppress(OSError):
+            self._beside.unlink()
+
+    def look(self) -> int | Holder | None:
+        """Take the lease: its number, or who holds it; None for neither, so look again.
+
+        Raises:
+            AIRotoError: as `acquire`.
+        """
+        before: Holder | None = None
+        for number in range(1, _MOST):
+            path = _path(self._folder, number)
+            found = _read(path)
+            if found is None:
+                if not self._link(path):
+                    return None
+                # Everything may have been removed since the one before was looked at.
+                if before is not None and _read(_path(self._folder, number - 1)) != before:
+                    path.unlink()
+                    return None
+                return number
+            if found.kind == _LEFT:
+                pass
+            elif found.kind:
+                if found.token == self._waited_for:
+                    error = all_kinds().get(found.kind, AIRotoError)
+                    raise error(f"{found} gave up: {found.message}")
+            elif not (found.is_gone or self._is_silent(path)):
+                self._waited_for, self._number = found.token, number
+                return found
+            before = found
+        raise BusyError(
+            f"{_MOST} processes in a row died or failed in {self._folder}",
+            hint=f"look at their logs; then remove {PREFIX}* there",
+        )
+
+    def holds(self, holder: Holder) -> bool:
+        """Whether the one that is waited for still holds the lease."""
+        path = _path(self._folder, self._number)
+        found = _read(path)
+        if found is None or found != holder or found.is_gone:
+            return False
+        return not self._is_silent(path) and not _path(self._folder, self._number + 1).exists()
+
+    def _is_silent(self, path: Path) -> bool:
+        """Whether nobody touched a lease for too long, by the file system's own clock."""
+        os.utime(self._beside)
+        now = _touched(self._beside)
+        touched = _touched(path)
+        return touched is not None and now is not None and now - touched > self._lost_after
+
+    def _link(self, path: Path) -> bool:
+        """Give our file the lease's name, unless it is taken."""
+        try:
+            os.link(self._beside, path)
+        except FileExistsError:
+            # Over a network it may have been done, and the answer lost.
+            found = _read(path)
+            return found is not None and found.token == self.me.token
+        except OSError as exc:
+            if isinstance(exc, (FileNotFoundError, PermissionError)) and not os.access(
+                self._folder, os.W_OK
+            ):
+                raise write_error(exc, path) from exc
+            return self._create(path)
+        return True
+
+    def _create(self, path: Path) -> bool:
+        """The same where a file system has no links."""
+        try:
+            with path.open("x") as file:
+                file.write(json.dumps(asdict(self.me)))
+        except FileExistsError:
+            return False
+        except OSError as exc:
+            raise write_error(exc, path) from exc
+        return True
+
+
+def leases_in(folder: Path) -> Iterator[Path]:
+    """Files of leases, and of those who wait, in a folder."""
+    return folder.glob(f"{PREFIX}*")
+
+
+def _path(folder: Path, number: int) -> Path:
+    return folder / f"{PREFIX}{number}"
+
+
+def _write(folder: Path, text: str) -> Path:
+    """A new file beside the lease.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    path = folder / f"{PREFIX}{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}"
+    try:
+        with path.open("x") as file:
+            file.write(text)
+    except OSError as exc:
+        raise write_error(exc, path) from exc
+    return path
+
+
+def _read(path: Path) -> Holder | None:
+    """Who is in a lease; None where there is none. One that is being written names nobody."""
+    try:
+        text = path.read_text()  # opening it asks the file system anew
+    except FileNotFoundError:
+        return None
+    except OSError:
+        text = ""
+    try:
+        return Holder(**json.loads(text))
+    except (ValueError, TypeError):
+        return Holder("an unknown machine", "", 0, 0, "")
+
+
+def _touched(path: Path) -> float | None:
+    """When a file was touched, in seconds of its file system's clock."""
+    try:
+        with path.open("rb") as file:
+            return os.fstat(file.fileno()).st_mtime
+    except OSError:
+        return None
+
+
+def _machine() -> str:
+    """Names the set of processes that ours can look up; the host alone where that is not known."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{socket.gethostname()}/{boot}/{Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return socket.gethostname()
+
+
+def _began(pid: int) -> int:
+    """When a process began, in ticks; 0 where there is none, or this system does not tell."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0
+    fields = stat.rpartition(")")[2].split()
+    return 0 if fields[0] in ("Z", "X") else int(fields[19])
