@@ -43,6 +43,14 @@ def take(folder: Path, **options: object) -> leases.Lease:
     return made
 
 
+def _hold_until(folder, waiter, waiting, error) -> None:
+    """Hold the lease until somebody waits for it, and end so."""
+    with take(folder):
+        waiter.start()
+        assert waiting.wait(30)
+        raise error
+
+
 @pytest.fixture
 def holder(tmp_path):
     """Another process that holds the lease in `tmp_path`."""
@@ -52,7 +60,9 @@ def holder(tmp_path):
     assert process.stdout.readline() == "held\n"
     yield process
     process.kill()
-    process.communicate()
+    process.wait()
+    process.stdin.close()
+    process.stdout.close()
 
 
 def test_what_is_done_needs_no_lease_and_nothing_stays_behind(tmp_path):
@@ -126,9 +136,12 @@ def test_an_untouched_lease_of_another_machine_is_taken_over_and_a_touched_one_i
 def test_a_clock_that_is_wrong_here_takes_nothing_over(tmp_path, holder, monkeypatch):
     monkeypatch.setattr(leases, "_machine", lambda: "elsewhere")
     monkeypatch.setattr(time, "time", lambda: 4e9)
-    waited = threading.Thread(
-        target=lambda: take(tmp_path, lost_after=5).__exit__(None, None, None)
-    )
+
+    def wait() -> None:
+        with take(tmp_path, lost_after=5):
+            pass
+
+    waited = threading.Thread(target=wait)
     waited.start()
     time.sleep(0.5)
     assert waited.is_alive()
@@ -138,11 +151,12 @@ def test_a_clock_that_is_wrong_here_takes_nothing_over(tmp_path, holder, monkeyp
 
 
 def test_a_holder_that_was_taken_over_is_told(tmp_path):
-    with pytest.raises(BusyError, match="was taken over"), take(tmp_path) as mine:
+    with take(tmp_path) as mine:
+        mine.check()
         path = tmp_path / f"{leases.PREFIX}1"
         (tmp_path / f"{leases.PREFIX}2").write_text(path.read_text())
-        for _ in range(200):
-            time.sleep(0.02)
+        mine._thread.join(30)
+        with pytest.raises(BusyError, match="was taken over"):
             mine.check()
     assert (tmp_path / f"{leases.PREFIX}2").exists()
 
@@ -157,10 +171,8 @@ def test_an_error_of_the_holder_reaches_all_who_wait_and_nobody_who_comes_later(
             errors.append(exc)
 
     waiter = threading.Thread(target=wait)
-    with pytest.raises(EngineError), take(tmp_path):
-        waiter.start()
-        assert waiting.wait(30)
-        raise EngineError("cannot see the object")
+    with pytest.raises(EngineError):
+        _hold_until(tmp_path, waiter, waiting, EngineError("cannot see the object"))
     waiter.join()
     assert isinstance(errors[0], EngineError)
     assert "gave up: cannot see the object" in errors[0].message
@@ -177,10 +189,8 @@ def test_after_a_cancelled_holder_somebody_who_waits_goes_on(tmp_path):
             got.append(1)
 
     waiter = threading.Thread(target=wait)
-    with pytest.raises(KeyboardInterrupt), take(tmp_path):
-        waiter.start()
-        assert waiting.wait(30)
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        _hold_until(tmp_path, waiter, waiting, KeyboardInterrupt())
     waiter.join()
     assert got == [1]
 
