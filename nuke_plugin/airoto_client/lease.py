@@ -30,6 +30,8 @@ PREFIX = ".airoto-lease."
 # Seconds: between two touches of a holder; after which an untouched lease counts as dead.
 HEARTBEAT = 5.0
 LOST_AFTER = 60.0
+# After which the file of one who waits, and looks every few seconds, is somebody's who died.
+_SWEPT_AFTER = 3600.0
 # Seconds between two looks of one who waits; it grows, so that hundreds may wait.
 _LOOKS = (0.1, 2.0)
 # So many holders in a row that died or failed are no accident.
@@ -107,6 +109,7 @@ class Lease:
         if self._lost.is_set():
             return
         if error is None:
+            self._sweep()
             for number in range(1, self._number + 1):
                 with contextlib.suppress(OSError):
                     _path(self._folder, number).unlink()
@@ -114,6 +117,19 @@ class Lease:
             self._say(error.kind, error.message)
         else:
             self._say(_LEFT, "")
+
+    def _sweep(self) -> None:
+        """Remove what is left of those who died while they waited."""
+        now = _touched(_path(self._folder, self._number))
+        for path in leases_in(self._folder):
+            if path.name[len(PREFIX) :].isdigit() or now is None:
+                continue
+            found, touched = _read(path), _touched(path)
+            if found is None or touched is None:
+                continue
+            if found.is_gone or now - touched > _SWEPT_AFTER:
+                with contextlib.suppress(OSError):
+                    path.unlink()
 
     def _say(self, kind: str, message: str) -> None:
         said = {**asdict(self._holder), "kind": kind, "message": message}

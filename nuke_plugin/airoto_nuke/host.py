@@ -174,9 +174,11 @@ def delete(node: Node) -> None:
     nuke.delete(node)
 
 
-def upstream(nodes: Sequence[Node]) -> list[Node]:
-    """What nodes need directly, through inputs and expressions."""
-    mask = nuke.INPUTS | nuke.HIDDEN_INPUTS | nuke.EXPRESSIONS
+def upstream(nodes: Sequence[Node], *, pictures: bool = False) -> list[Node]:
+    """What nodes need directly: through inputs and expressions, or for pictures inputs alone."""
+    mask = nuke.INPUTS | nuke.HIDDEN_INPUTS
+    if not pictures:
+        mask |= nuke.EXPRESSIONS
     found = nuke.dependencies(list(nodes), mask)  # type: ignore[no-untyped-call]  # untyped stub
     return list(found)
 
@@ -187,6 +189,24 @@ def upstream(nodes: Sequence[Node]) -> list[Node]:
 def execute(node: Node, number: int, view: str) -> None:
     """Render one frame of a Write."""
     nuke.execute(node, number, number, 1, [view])
+
+
+def command_line() -> list[str]:
+    """How this Nuke was started, word by word."""
+    return [str(one) for one in nuke.rawArgs]
+
+
+def limits(write: Node) -> tuple[int, int]:
+    """First and last frame of a Write where nobody names others: its own, or the script's."""
+    limit = write.knob("use_limit")
+    if limit is not None and bool(limit.value()):
+        return int(write["first"].value()), int(write["last"].value())
+    return int(nuke.root().firstFrame()), int(nuke.root().lastFrame())
+
+
+def value_at(node: Node, name: str, number: int) -> Any:
+    """A knob's value on a frame."""
+    return node[name].getValueAt(number)
 
 
 def is_executing() -> bool:

@@ -156,6 +156,18 @@ def started() -> list[int]:
     return [process.pid for process in _servers if process.poll() is None]
 
 
+def stop_started() -> None:
+    """End the servers that were started here; what they have finished is kept."""
+    for process in _servers:
+        if process.poll() is None:
+            process.terminate()
+    for process in _servers:
+        try:
+            process.wait(START_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
 def close_all() -> None:
     """Close every link; servers go on."""
     with _lock:

@@ -8,13 +8,14 @@ handles, status, which result the inner Reads show. It makes no undo step and no
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from airoto.errors import AIRotoError, BadRequestError
+from airoto.errors import AIRotoError, BadRequestError, OutputError
 from airoto_client.node import asking, cache_paths, staleness
 from airoto_client.node import state as states
 from airoto_client.node.cache_paths import NodePlace
@@ -314,8 +315,8 @@ def refresh(node: Node, *, fresh: bool = False) -> None:
     with host.no_undo():
         key, seen = _asked(node, state, fresh)
         panel.put(node, "plate_seen", seen)
-        if key and key != value(node, "result_key"):
-            _show_known(node, key)
+        if key:
+            show_known(node, state, key)
         manifest = shown_manifest(node)
         stale = not key or key != value(node, "result_key")
         panel.put(node, "stale", int(stale))
@@ -346,15 +347,50 @@ def follow_frame(node: Node) -> None:
         panel.put(node, "status", panel.status_text(node, stale, manifest, host.frame()))
 
 
-def _show_known(node: Node, key: str) -> None:
-    """Show a result that was made before, as after an undo."""
+def show_known(node: Node, state: State, key: str) -> None:
+    """Show a result that is there: made before, as after an undo, or by others, as on a farm."""
+    from airoto_nuke import tasks  # it builds on this module
+
     try:
         folder = folder_of(node)
     except AIRotoError:
         return
-    manifest = staleness.read_manifest(cache_paths.manifest_path(folder, key))
-    if manifest is not None and manifest.key == key and manifest.finished:
+    place = cache_paths.manifest_path(folder, key)
+    kept = staleness.read_manifest(place)
+    manifest = kept if kept is not None and kept.key == key else None
+    if kind_of(node) is NodeKind.ROTO and not tasks.is_running(node):
+        manifest = _with_news(node, state, key, place, manifest)
+    if manifest is None or not manifest.finished:
+        return
+    if key != value(node, "result_key") or manifest is not kept:
         show_result(node, manifest)
+
+
+def _with_news(
+    node: Node, state: State, key: str, place: str, manifest: staleness.Manifest | None
+) -> staleness.Manifest | None:
+    """A manifest with frames that a farm has made meanwhile, kept for the next one who looks."""
+    settings = settings_of(node)
+    span = range(settings.first, settings.last + 1)
+    if manifest is not None and len(manifest.finished) >= len(span):
+        return manifest
+    wanted = (("trimap", settings.trimap_layer), ("foreground", settings.foreground_layer),
+              ("confidence", settings.confidence_layer))  # fmt: skip
+    known = manifest or staleness.Manifest(
+        key=key,
+        pattern=cache_paths.result_pattern(folder_of(node), key),
+        objects=tuple(one.name for one in state.objects),
+        layers=tuple(name for name, is_wanted in wanted if is_wanted),
+        locked=state.locked_frames,
+        scale=scale_of(node),
+    )
+    found = staleness.adopted(known, os.path.dirname(place), span)
+    if found is None:
+        return manifest
+    # Where it cannot be kept, the next one looks at the files again.
+    with contextlib.suppress(OutputError):
+        staleness.write_manifest(place, found)
+    return found
 
 
 def show_layers(node: Node) -> None:

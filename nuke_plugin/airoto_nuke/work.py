@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import replace
-from typing import Any
+from typing import Any, Callable
 
 from airoto.errors import AIRotoError, BadRequestError
 from airoto_client.node import cache_paths, staleness
@@ -43,8 +43,12 @@ def segment(node: Node) -> None:
     tasks.start(node, lambda emit, stop: remote.segment(ask, emit, stop), done)
 
 
-def track(node: Node, first: int, last: int) -> None:
-    """Mattes of a range of frames."""
+def track(node: Node, first: int, last: int, *, check: Callable[[], None] = lambda: None) -> None:
+    """Mattes of a range of frames.
+
+    Args:
+        check: called with everything that happens; an AIRotoError of it ends the job.
+    """
     state = nodes.state_of(node)
     if not state.objects or not state.prompted_frames:
         raise BadRequestError(
@@ -59,7 +63,7 @@ def track(node: Node, first: int, last: int) -> None:
     _check_range(node, state)
     _check_locks(node, state)
     everything = range(nodes.settings_of(node).first, nodes.settings_of(node).last + 1)
-    _deliver(node, _ask(node, state, (first, last), rendered=everything), state)
+    _deliver(node, _ask(node, state, (first, last), rendered=everything), state, check)
 
 
 def make(node: Node, first: int, last: int) -> None:
@@ -180,7 +184,9 @@ def render_plate(node: Node, plate: plates.Plate, frames: Any, view: str) -> Non
     capture.capture(node, "plate", pattern, list(frames), channels="rgb", view=view, proxy=proxy)
 
 
-def _deliver(node: Node, ask: remote.Ask, state: State) -> None:
+def _deliver(
+    node: Node, ask: remote.Ask, state: State, check: Callable[[], None] = lambda: None
+) -> None:
     """Run a render job whose frames end up in the node."""
     plate_files = {}
     for frame in range(ask.frames[0], ask.frames[1] + 1):
@@ -204,6 +210,7 @@ def _deliver(node: Node, ask: remote.Ask, state: State) -> None:
     box.manifest = replace(box.manifest, plate_files={**box.manifest.plate_files, **plate_files})
 
     def on_event(event: Any) -> None:
+        check()
         box.take(event)
         if isinstance(event, remote.Planned):
             panel.put(node, "made_with", event.made_with)

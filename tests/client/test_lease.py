@@ -23,7 +23,8 @@ HOLDER = """
 import sys, time
 from pathlib import Path
 from airoto_client.lease import acquire
-with acquire(Path(sys.argv[1]), lambda: False, print, heartbeat=0.05, lost_after=1.0):
+def tell(words): print(words, flush=True)
+with acquire(Path(sys.argv[1]), lambda: False, tell, heartbeat=0.05, lost_after=1.0):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -193,6 +194,20 @@ def test_after_a_cancelled_holder_somebody_who_waits_goes_on(tmp_path):
         _hold_until(tmp_path, waiter, waiting, KeyboardInterrupt())
     waiter.join()
     assert got == [1]
+
+
+def test_what_killed_processes_left_is_removed_in_the_end(tmp_path, holder):
+    waiting = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdin=-1, stdout=-1)
+    assert waiting.stdout.readline().startswith(b"waiting for")
+    for process in (waiting, holder):
+        process.kill()
+        process.wait()
+    waiting.stdin.close()
+    waiting.stdout.close()
+    assert len(list(leases_in(tmp_path))) == 2
+    with take(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_damaged_lease_is_one_that_nobody_touches(tmp_path):

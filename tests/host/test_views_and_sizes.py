@@ -149,7 +149,7 @@ def test_a_time_offset_downstream_renders_the_frames_that_it_asks_for(studio, gu
     write = studio.write(shifted)
     studio.app.gui = gui
     assert np.array_equal(written(studio, write, FIRST + 100), wanted)
-    with pytest.raises(RuntimeError, match="AIRoto_has_no_current_matte"):
+    with pytest.raises(RuntimeError, match=f"AIRoto1 is missing on frame {FIRST - 100}"):
         nuke.execute(write, FIRST, FIRST)
     studio.app.gui = True
 

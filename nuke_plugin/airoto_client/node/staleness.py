@@ -5,7 +5,7 @@ the recipe, the plate's identity, the locked frames. A result lies in a folder n
 an edit never changes what a finished result is, and an undo finds the old one again.
 """
 
-# ruff: noqa: PTH116 - paths are text here, as knobs have them
+# ruff: noqa: PTH116, PTH119, PTH208 - paths are text here, as knobs have them
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from airoto.errors import AIRotoError
 from airoto.review import Seen as FrameNote
@@ -26,6 +26,7 @@ from airoto_client.marks import provenance_of
 from airoto_client.node.cache_paths import frame_path
 from airoto_client.node.state import Lock
 
+Header = Callable[[Path], "dict[str, Any] | None"]
 _LEFT_OUT = (
     ("name",),
     ("plate", "path"),
@@ -184,6 +185,51 @@ def check_file(manifest: Manifest, frame: int, pattern: str) -> str:
     if found != manifest.recipe_hash:
         return f"{path} was made by another recipe"
     return ""
+
+
+def adopted(
+    manifest: Manifest, folder: str, frames: Iterable[int], header: Header = provenance_of
+) -> Manifest | None:
+    """A manifest with frames that others made into its folder, as a farm does; None for no news.
+
+    Files of one result are made by one recipe. Where those that are not known yet were made by
+    another than the known ones, the larger set counts.
+
+    Args:
+        manifest: what is known; without frames where nothing is.
+        folder: where its files lie now.
+        frames: that are looked for.
+    """
+    pattern = f"{folder}/{os.path.basename(manifest.pattern)}"
+    try:
+        there = set(os.listdir(folder))
+    except OSError:
+        return None
+    known = set(manifest.finished)
+    found: dict[str, dict[int, tuple[FrameNote, ...]]] = {}
+    for frame in frames:
+        path = frame_path(pattern, frame)
+        if frame in known or os.path.basename(path) not in there:
+            continue
+        try:
+            said = header(Path(path)) or {}
+            notes = [
+                FrameNote(int(key), float(one["confidence"]), float(one["area"]))
+                for key, one in dict(said.get("objects", {})).items()
+            ]
+        except (AIRotoError, ValueError, KeyError, TypeError):
+            continue
+        if said.get("recipe_hash"):
+            found.setdefault(str(said["recipe_hash"]), {})[frame] = tuple(notes)
+    if manifest.recipe_hash in found:
+        new = {**manifest.frames, **found[manifest.recipe_hash]}
+        return replace(manifest, frames=new)
+    if not found:
+        return None
+    recipe_hash, made = max(found.items(), key=lambda one: (len(one[1]), one[0]))
+    if len(made) <= len(manifest.frames):
+        return None
+    return replace(manifest, recipe_hash=recipe_hash, frames=made)
 
 
 def file_stamp(path: str) -> tuple[int, int] | None:

@@ -167,6 +167,7 @@ _ALL: tuple[Key, ...] = (
     Number("farm.priority", 50, 0, 100, whole=True),
     Number("farm.retries", 2, 0, 100, whole=True),
     Text("farm.queue", ""),
+    Flag("farm.on_blade", False),
     Text("farm.limits", ""),
     Number("farm.memory", 0, 256, 1 << 24, whole=True, or_zero=True),
     Number("farm.gpu_memory", 0, 256, 1 << 24, whole=True, or_zero=True),

@@ -15,11 +15,11 @@ AIROTO = Path(sys.executable).with_name("airoto")
 
 
 @contextlib.contextmanager
-def running_server(*options: str) -> Iterator[str]:
-    """The target of a real `airoto serve`."""
+def running_server(*options: str, log_file: Path | None = None) -> Iterator[str]:
+    """The target of a real `airoto serve`; what it logs stays in `log_file`."""
     folder = Path(tempfile.mkdtemp(prefix="airoto-host-"))
     socket = folder / "server.sock"
-    log = folder / "log"
+    log = log_file or folder / "log"
     command = [str(AIROTO), "serve", "--socket", str(socket), "--threads", "1"]
     with log.open("wb") as out:
         process = subprocess.Popen(

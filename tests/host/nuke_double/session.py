@@ -19,6 +19,7 @@ def reset(*, gui: bool = True) -> App:
     app.__init__(gui)  # type: ignore[misc]
     app.main_thread = threading.get_ident()
     nuke.GUI = gui
+    nuke.rawArgs[:] = ["Nuke17.0"] if gui else ["Nuke17.0", "-t"]
     nuke.env["gui"] = gui
     app.root = Root()
     return app

@@ -93,6 +93,7 @@ EXPRESSIONS = 1
 INPUTS = 2
 HIDDEN_INPUTS = 4
 GUI = True
+rawArgs: list[str] = ["Nuke17.0"]
 env: dict[str, Any] = {"gui": True, "NukeVersionMajor": 17, "ExecutablePath": "/opt/Nuke17.0"}
 
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import OpenImageIO as oiio
+import _later
 
 from nuke._app import app
 from nuke._formats import Format
+
+np, oiio = _later.module("numpy"), _later.module("OpenImageIO")
 
 _SUFFIX = {"R": "red", "G": "green", "B": "blue", "A": "alpha", "Z": "Z"}
 _LETTER = {"red": "R", "green": "G", "blue": "B", "alpha": "A"}
@@ -58,6 +59,10 @@ def render(node: Any, frame: int) -> Image:
 def full_format(node: Any) -> Format:
     """A node's full-size format."""
     if node is not None and node.Class() == "Read":
+        kept = node["format"].value().split()
+        if len(kept) >= 7:  # as the Read of a saved script has it
+            x, y, r, t = map(int, kept[2:6])
+            return Format(int(kept[0]), int(kept[1]), x, y, r, t, float(kept[6]))
         path = Path(_absolute(node["file"].evaluate(app.frame)))
         if path.is_file():
             return _format_of(str(path), path.stat().st_mtime_ns)
@@ -357,6 +362,12 @@ def _time_offset(node: Any) -> Image:
         app.frame = before
 
 
+def _frame_hold(node: Any) -> Image:
+    start, step = node["first_frame"].value(), node["increment"].value()
+    held = start if step <= 0 else start + (app.frame - start) // step * step
+    return render(node.input(0), held)
+
+
 def _adjust_bbox(node: Any) -> Image:
     image = _render(node.input(0))
     n = node["numpixels"].value()
@@ -383,5 +394,6 @@ _OPERATIONS = {
     "Rectangle": _rectangle,
     "Multiply": _multiply,
     "TimeOffset": _time_offset,
+    "FrameHold": _frame_hold,
     "AdjBBox": _adjust_bbox,
 }

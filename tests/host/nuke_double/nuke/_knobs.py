@@ -22,6 +22,9 @@ READ_ONLY = 0x10000000
 STARTLINE = 0x1000
 DISABLED = 0x80
 
+# Source: scripts of Nuke; only its own knobs have a dot in their name.
+_WITH_DOT = frozenset({"input.first", "input.last", "output.first", "output.last"})
+
 
 class Knob:
     """Base. `kind` is the number that `addUserKnob` writes."""
@@ -30,7 +33,8 @@ class Knob:
     saved = True
 
     def __init__(self, name: str, label: str | None = None) -> None:
-        if not (name.isascii() and name.isidentifier()):
+        known = name if name not in _WITH_DOT else name.replace(".", "_")
+        if not (known.isascii() and known.isidentifier()):
             raise ValueError(f"{name!r} is no name of a knob")
         self._name = name
         self._label = label
@@ -195,6 +199,13 @@ class Array_Knob(Knob):
 
     def getValue(self, index: int = -1) -> Any:
         return self.value(index)
+
+    def getValueAt(self, time: float, chan: int = -1) -> Any:
+        before, app.frame = app.frame, int(time)
+        try:
+            return self.value(chan)
+        finally:
+            app.frame = before
 
     def setValue(self, val: Any, chan: int = -1) -> bool:
         if chan >= 0:

@@ -50,6 +50,8 @@ _COMMON: tuple[tuple[str, type[Knob], tuple[Any, ...]], ...] = (
     ("knobChanged", PythonKnob, ()),
     ("autolabel", PythonKnob, ()),
 )
+_ENDS = ("first", "last")
+_OUTSIDE = ("continue", "hold", "loop", "bounce", "black")
 _EXTENTS = ("hold", "loop", "bounce", "black")
 _ON_ERROR = ("error", "black", "checkerboard", "nearest frame")
 _MERGES = ("over", "plus", "max", "multiply", "copy")
@@ -103,6 +105,9 @@ _CLASSES: dict[str, tuple[int, tuple[tuple[str, type[Knob], tuple[Any, ...]], ..
             ("colorspace", EvalString_Knob, ()),
             ("raw", Boolean_Knob, ()),
             ("create_directories", Boolean_Knob, ()),
+            ("use_limit", Boolean_Knob, ()),
+            ("first", Int_Knob, ()),
+            ("last", Int_Knob, ()),
             ("views", EvalString_Knob, ()),
             ("beforeRender", PythonKnob, ()),
             ("beforeFrameRender", PythonKnob, ()),
@@ -135,6 +140,25 @@ _CLASSES: dict[str, tuple[int, tuple[tuple[str, type[Knob], tuple[Any, ...]], ..
         ),
     ),
     "TimeOffset": (1, (("time_offset", Int_Knob, ()),)),
+    "FrameHold": (1, (("first_frame", Int_Knob, ()), ("increment", Int_Knob, ()))),
+    "Retime": (
+        1,
+        tuple((f"{way}.{end}", Int_Knob, ()) for way in ("input", "output") for end in _ENDS)
+        + tuple((name, Enumeration_Knob, (_OUTSIDE,)) for name in ("before", "after"))
+        + (("speed", Double_Knob, ()), ("reverse", Boolean_Knob, ())),
+    ),
+    "TimeBlur": (
+        1,
+        (
+            ("divisions", Int_Knob, ()),
+            ("shutter", Double_Knob, ()),
+            ("shutteroffset", Enumeration_Knob, (("centred", "start", "end", "custom"),)),
+            ("shuttercustomoffset", Double_Knob, ()),
+        ),
+    ),
+    "TimeEcho": (1, (("framesbehind", Int_Knob, ()),)),
+    "TimeWarp": (1, (("lookup", Double_Knob, ()),)),
+    "Kronos": (1, ()),
     "AdjBBox": (1, (("numpixels", Int_Knob, ()),)),
     "Merge2": (2, (("operation", Enumeration_Knob, (_MERGES,)),)),
     "OneView": (1, (("view", EvalString_Knob, ()),)),
