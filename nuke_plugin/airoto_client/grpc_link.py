@@ -23,6 +23,7 @@ from airoto.errors import (
 from airoto.wire.caller import Caller, new_request_id, this_client
 from airoto.wire.channel import Target, connect
 from airoto.wire.chunks import Collector, chunks_of_bytes, chunks_of_file
+from airoto.wire.digest import KNOWS_BLAKE3, Kind
 from airoto.wire.jsonform import from_dict, to_dict
 from airoto.wire.messages import Chunk, DownloadRequest, EncodedFile, RawPlane
 from airoto.wire.methods import METHODS, Method
@@ -85,6 +86,7 @@ class GrpcLink:
         }
         self._closed = False
         self._client = this_client()
+        self._uploads_have: Kind | None = None
 
     def call(
         self,
@@ -137,7 +139,8 @@ class GrpcLink:
         content: EncodedFile | RawPlane = EncodedFile(name=name or source.name)
         if plane is not None:
             content = from_dict(RawPlane, plane)
-        return self._upload(chunks_of_file(source, content=content), source, on_progress, cancel)
+        parts = chunks_of_file(source, content=content, kind=self._digest_kind())
+        return self._upload(parts, source, on_progress, cancel)
 
     def upload_plane(
         self,
@@ -147,7 +150,8 @@ class GrpcLink:
     ) -> Message:
         """See `Link.upload_plane`."""
         content = from_dict(RawPlane, plane)
-        return self._upload(chunks_of_bytes(content, data), None, on_progress, None)
+        parts = chunks_of_bytes(content, data, kind=self._digest_kind())
+        return self._upload(parts, None, on_progress, None)
 
     def download(
         self,
@@ -163,7 +167,9 @@ class GrpcLink:
             raise BadRequestError(
                 f"encoding {encoding!r} is not known; allowed: {', '.join(filter(None, ENCODINGS))}"
             )
-        request = DownloadRequest(handle=handle, encoding=ENCODINGS[encoding], release=release)
+        request = DownloadRequest(
+            handle=handle, encoding=ENCODINGS[encoding], release=release, blake3=KNOWS_BLAKE3
+        )
         target = Path(path)
         caller = self._caller()
         with self._translated(caller):
@@ -216,7 +222,16 @@ class GrpcLink:
                     if failed:
                         raise failed[0] from None
                     raise
-        return {"handle": answer.handle, "sha256": answer.sha256, "size": answer.size}
+        digest = f"blake3:{answer.blake3}" if answer.blake3 else f"sha256:{answer.sha256}"
+        return {"handle": answer.handle, "digest": digest, "size": answer.size}
+
+    def _digest_kind(self) -> Kind:
+        """The digest that uploads get: the fastest that the server knows."""
+        if self._uploads_have is None:
+            limits = self.call("GetServerInfo", {}).get("limits", {})
+            both = KNOWS_BLAKE3 and limits.get("blake3", False)
+            self._uploads_have = Kind.BLAKE3 if both else Kind.SHA256
+        return self._uploads_have
 
     def _caller(self) -> Caller:
         return Caller(new_request_id(), self._client)

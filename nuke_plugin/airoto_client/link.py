@@ -74,7 +74,8 @@ class Link(Protocol):
             on_progress: called with bytes sent and bytes in all, maybe from another thread.
 
         Returns:
-            `handle`, `sha256` (lower-case hex), `size` (bytes, int).
+            `handle`, `digest` of the content (`blake3:` or `sha256:` and lower-case hex), `size`
+            (bytes, int).
 
         Raises:
             FrameMissingError, FrameUnreadableError: the file cannot be read.

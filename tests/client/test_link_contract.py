@@ -176,7 +176,7 @@ def test_a_file_comes_back_as_it_was_sent(link: Link, toy, tmp_path: Path) -> No
     source.write_bytes(data)
     seen: list[tuple[int, int]] = []
     answer = link.upload_file(source, on_progress=lambda sent, total: seen.append((sent, total)))
-    assert answer["sha256"] == hashlib.sha256(data).hexdigest()
+    assert answer["digest"] == f"sha256:{hashlib.sha256(data).hexdigest()}"
     assert answer["size"] == len(data)
     assert seen[-1] == (len(data), len(data))
     assert toy.journal() == ["upload frame.1001.exr 3500000"]

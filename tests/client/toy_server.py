@@ -20,7 +20,14 @@ from pathlib import Path
 
 import grpc
 
-from airoto.errors import AIRotoError, BusyError, HandleUnknownError, Violation, all_kinds
+from airoto.errors import (
+    AIRotoError,
+    BadRequestError,
+    BusyError,
+    HandleUnknownError,
+    Violation,
+    all_kinds,
+)
 from airoto.sequence import Pattern
 from airoto.wire import messages as pb
 from airoto.wire.channel import parse_target, server_options
@@ -68,6 +75,11 @@ class Toy:
             engines=[engine],
             limits=pb.Limits(max_upload_bytes=50_000_000),
         )
+
+    async def AttachRing(self, request, context):
+        await _abort(context, BadRequestError("a toy has no use for a ring"))
+
+    DetachRing = TakePlane = PutPlane = AttachRing
 
     async def GetStatus(self, request, context):
         return pb.GetStatusResponse(version="0.0.toy", pid=os.getpid())
@@ -117,7 +129,7 @@ class Toy:
             yield next(iter(chunks_of_bytes(content, data)))
             return
         wrong = "0" * 64 if getattr(content, "name", "") == "wrong.png" else ""
-        for part in chunks_of_bytes(content, data, sha256=wrong):
+        for part in chunks_of_bytes(content, data, known=wrong):
             yield part
         if request.release:
             del self._kept[request.handle]

@@ -112,8 +112,8 @@ def test_a_digest_that_is_known_is_not_made_again(tmp_path: Path) -> None:
     path = tmp_path / "a.exr"
     path.write_bytes(b"abc")
     known = "0" * 64
-    assert next(chunks_of_file(path, sha256=known)).header.sha256 == known
-    assert next(chunks_of_bytes(FILE, b"abc", sha256=known)).header.sha256 == known
+    assert next(chunks_of_file(path, known=known)).header.sha256 == known
+    assert next(chunks_of_bytes(FILE, b"abc", known=known)).header.sha256 == known
 
 
 @pytest.mark.parametrize("change", [b"", b"ab", b"abcd"])

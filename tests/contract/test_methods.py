@@ -58,6 +58,7 @@ class Memory:
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not here")
 
     ProvePath = ProbePlate = Detect = Segment = Matte = GetStatus = _nothing
+    AttachRing = DetachRing = TakePlane = PutPlane = _nothing
 
 
 def test_every_call_of_the_service_is_listed_with_its_shape() -> None:
@@ -76,6 +77,10 @@ def test_every_call_of_the_service_is_listed_with_its_shape() -> None:
         "Matte": (False, False),
         "Render": (False, True),
         "GetStatus": (False, False),
+        "AttachRing": (False, False),
+        "DetachRing": (False, False),
+        "TakePlane": (False, False),
+        "PutPlane": (False, False),
     }
 
 

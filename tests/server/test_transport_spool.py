@@ -28,8 +28,9 @@ from airoto.wire import messages as pb
 from airoto.wire.chunks import chunks_of_bytes
 from airoto_server.ops.geometry import Window
 from airoto_server.transport.content import ContentIds
+from airoto_server.transport.items import Item
 from airoto_server.transport.scratch import Scratch, remove_abandoned
-from airoto_server.transport.spool import Item, Spool
+from airoto_server.transport.spool import Spool
 
 CONTENT = bytes(range(256)) * 9000
 

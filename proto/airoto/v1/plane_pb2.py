@@ -24,21 +24,25 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x61iroto/v1/plane.proto\x12\tairoto.v1\"\xc0\x01\n\x08RawPlane\x12\r\n\x05width\x18\x01 \x01(\x05\x12\x0e\n\x06height\x18\x02 \x01(\x05\x12\x10\n\x08\x63hannels\x18\x03 \x01(\x05\x12(\n\npixel_type\x18\x04 \x01(\x0e\x32\x14.airoto.v1.PixelType\x12\t\n\x01x\x18\x05 \x01(\x05\x12\t\n\x01y\x18\x06 \x01(\x05\x12\x15\n\rdisplay_width\x18\x07 \x01(\x05\x12\x16\n\x0e\x64isplay_height\x18\x08 \x01(\x05\x12\x14\n\x0cpixel_aspect\x18\t \x01(\x01\"\x1b\n\x0b\x45ncodedFile\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x85\x01\n\x0bPlaneHeader\x12)\n\x07\x65ncoded\x18\x01 \x01(\x0b\x32\x16.airoto.v1.EncodedFileH\x00\x12\"\n\x03raw\x18\x02 \x01(\x0b\x32\x13.airoto.v1.RawPlaneH\x00\x12\x0c\n\x04size\x18\x03 \x01(\x04\x12\x0e\n\x06sha256\x18\x04 \x01(\tB\t\n\x07\x63ontent\"[\n\x05\x43hunk\x12(\n\x06header\x18\x01 \x01(\x0b\x32\x16.airoto.v1.PlaneHeaderH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x12\x10\n\x06sha256\x18\x03 \x01(\tH\x00\x42\x06\n\x04part*R\n\tPixelType\x12\x1a\n\x16PIXEL_TYPE_UNSPECIFIED\x10\x00\x12\x13\n\x0fPIXEL_TYPE_HALF\x10\x01\x12\x14\n\x10PIXEL_TYPE_FLOAT\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x61iroto/v1/plane.proto\x12\tairoto.v1\"\xc0\x01\n\x08RawPlane\x12\r\n\x05width\x18\x01 \x01(\x05\x12\x0e\n\x06height\x18\x02 \x01(\x05\x12\x10\n\x08\x63hannels\x18\x03 \x01(\x05\x12(\n\npixel_type\x18\x04 \x01(\x0e\x32\x14.airoto.v1.PixelType\x12\t\n\x01x\x18\x05 \x01(\x05\x12\t\n\x01y\x18\x06 \x01(\x05\x12\x15\n\rdisplay_width\x18\x07 \x01(\x05\x12\x16\n\x0e\x64isplay_height\x18\x08 \x01(\x05\x12\x14\n\x0cpixel_aspect\x18\t \x01(\x01\"\x1b\n\x0b\x45ncodedFile\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xc1\x01\n\x0bPlaneHeader\x12)\n\x07\x65ncoded\x18\x01 \x01(\x0b\x32\x16.airoto.v1.EncodedFileH\x00\x12\"\n\x03raw\x18\x02 \x01(\x0b\x32\x13.airoto.v1.RawPlaneH\x00\x12\x0c\n\x04size\x18\x03 \x01(\x04\x12\x0e\n\x06sha256\x18\x04 \x01(\t\x12*\n\x0b\x64igest_kind\x18\x05 \x01(\x0e\x32\x15.airoto.v1.DigestKind\x12\x0e\n\x06\x62lake3\x18\x06 \x01(\tB\t\n\x07\x63ontent\"m\n\x05\x43hunk\x12(\n\x06header\x18\x01 \x01(\x0b\x32\x16.airoto.v1.PlaneHeaderH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x12\x10\n\x06sha256\x18\x03 \x01(\tH\x00\x12\x10\n\x06\x62lake3\x18\x04 \x01(\tH\x00\x42\x06\n\x04part\"o\n\tRingPlane\x12\x0c\n\x04ring\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x04\x12\x0e\n\x06offset\x18\x03 \x01(\x04\x12\x0c\n\x04size\x18\x04 \x01(\x04\x12\"\n\x05plane\x18\x05 \x01(\x0b\x32\x13.airoto.v1.RawPlane*R\n\tPixelType\x12\x1a\n\x16PIXEL_TYPE_UNSPECIFIED\x10\x00\x12\x13\n\x0fPIXEL_TYPE_HALF\x10\x01\x12\x14\n\x10PIXEL_TYPE_FLOAT\x10\x02*A\n\nDigestKind\x12\x1b\n\x17\x44IGEST_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44IGEST_KIND_BLAKE3\x10\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'airoto.v1.plane_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PIXELTYPE']._serialized_start=489
-  _globals['_PIXELTYPE']._serialized_end=571
+  _globals['_PIXELTYPE']._serialized_start=680
+  _globals['_PIXELTYPE']._serialized_end=762
+  _globals['_DIGESTKIND']._serialized_start=764
+  _globals['_DIGESTKIND']._serialized_end=829
   _globals['_RAWPLANE']._serialized_start=37
   _globals['_RAWPLANE']._serialized_end=229
   _globals['_ENCODEDFILE']._serialized_start=231
   _globals['_ENCODEDFILE']._serialized_end=258
   _globals['_PLANEHEADER']._serialized_start=261
-  _globals['_PLANEHEADER']._serialized_end=394
-  _globals['_CHUNK']._serialized_start=396
-  _globals['_CHUNK']._serialized_end=487
+  _globals['_PLANEHEADER']._serialized_end=454
+  _globals['_CHUNK']._serialized_start=456
+  _globals['_CHUNK']._serialized_end=565
+  _globals['_RINGPLANE']._serialized_start=567
+  _globals['_RINGPLANE']._serialized_end=678
 # @@protoc_insertion_point(module_scope)

@@ -90,7 +90,7 @@ class GetServerInfoRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetServerInfoResponse(_message.Message):
-    __slots__ = ("version", "devices", "engines", "limits", "pid", "uptime_seconds", "roots", "libraries")
+    __slots__ = ("version", "devices", "engines", "limits", "pid", "uptime_seconds", "roots", "libraries", "ring_folder")
     class LibrariesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -106,6 +106,7 @@ class GetServerInfoResponse(_message.Message):
     UPTIME_SECONDS_FIELD_NUMBER: _ClassVar[int]
     ROOTS_FIELD_NUMBER: _ClassVar[int]
     LIBRARIES_FIELD_NUMBER: _ClassVar[int]
+    RING_FOLDER_FIELD_NUMBER: _ClassVar[int]
     version: str
     devices: _containers.RepeatedCompositeFieldContainer[Device]
     engines: _containers.RepeatedCompositeFieldContainer[EngineInfo]
@@ -114,7 +115,8 @@ class GetServerInfoResponse(_message.Message):
     uptime_seconds: float
     roots: _containers.RepeatedScalarFieldContainer[str]
     libraries: _containers.ScalarMap[str, str]
-    def __init__(self, version: _Optional[str] = ..., devices: _Optional[_Iterable[_Union[Device, _Mapping]]] = ..., engines: _Optional[_Iterable[_Union[EngineInfo, _Mapping]]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., pid: _Optional[int] = ..., uptime_seconds: _Optional[float] = ..., roots: _Optional[_Iterable[str]] = ..., libraries: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    ring_folder: str
+    def __init__(self, version: _Optional[str] = ..., devices: _Optional[_Iterable[_Union[Device, _Mapping]]] = ..., engines: _Optional[_Iterable[_Union[EngineInfo, _Mapping]]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., pid: _Optional[int] = ..., uptime_seconds: _Optional[float] = ..., roots: _Optional[_Iterable[str]] = ..., libraries: _Optional[_Mapping[str, str]] = ..., ring_folder: _Optional[str] = ...) -> None: ...
 
 class Device(_message.Message):
     __slots__ = ("name", "description", "memory_bytes")
@@ -157,20 +159,24 @@ class EngineInfo(_message.Message):
     def __init__(self, name: _Optional[str] = ..., role: _Optional[_Union[EngineRole, str]] = ..., description: _Optional[str] = ..., available: bool = ..., reason: _Optional[str] = ..., is_default: bool = ..., needs_weights: bool = ..., weights_present: bool = ..., licence: _Optional[str] = ..., commercial_use: bool = ..., device: _Optional[str] = ..., precision: _Optional[str] = ..., weights_sha256: _Optional[str] = ...) -> None: ...
 
 class Limits(_message.Message):
-    __slots__ = ("chunk_bytes", "max_upload_bytes", "max_frame_pixels", "max_frames", "max_objects", "max_points_per_prompt")
+    __slots__ = ("chunk_bytes", "max_upload_bytes", "max_frame_pixels", "max_frames", "max_objects", "max_points_per_prompt", "blake3", "max_ring_bytes")
     CHUNK_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_UPLOAD_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_FRAME_PIXELS_FIELD_NUMBER: _ClassVar[int]
     MAX_FRAMES_FIELD_NUMBER: _ClassVar[int]
     MAX_OBJECTS_FIELD_NUMBER: _ClassVar[int]
     MAX_POINTS_PER_PROMPT_FIELD_NUMBER: _ClassVar[int]
+    BLAKE3_FIELD_NUMBER: _ClassVar[int]
+    MAX_RING_BYTES_FIELD_NUMBER: _ClassVar[int]
     chunk_bytes: int
     max_upload_bytes: int
     max_frame_pixels: int
     max_frames: int
     max_objects: int
     max_points_per_prompt: int
-    def __init__(self, chunk_bytes: _Optional[int] = ..., max_upload_bytes: _Optional[int] = ..., max_frame_pixels: _Optional[int] = ..., max_frames: _Optional[int] = ..., max_objects: _Optional[int] = ..., max_points_per_prompt: _Optional[int] = ...) -> None: ...
+    blake3: bool
+    max_ring_bytes: int
+    def __init__(self, chunk_bytes: _Optional[int] = ..., max_upload_bytes: _Optional[int] = ..., max_frame_pixels: _Optional[int] = ..., max_frames: _Optional[int] = ..., max_objects: _Optional[int] = ..., max_points_per_prompt: _Optional[int] = ..., blake3: bool = ..., max_ring_bytes: _Optional[int] = ...) -> None: ...
 
 class ProvePathRequest(_message.Message):
     __slots__ = ("path", "offset", "length")
@@ -235,30 +241,94 @@ class UploadRequest(_message.Message):
     def __init__(self, chunk: _Optional[_Union[_plane_pb2.Chunk, _Mapping]] = ...) -> None: ...
 
 class UploadResponse(_message.Message):
-    __slots__ = ("handle", "sha256", "size")
+    __slots__ = ("handle", "sha256", "size", "blake3")
     HANDLE_FIELD_NUMBER: _ClassVar[int]
     SHA256_FIELD_NUMBER: _ClassVar[int]
     SIZE_FIELD_NUMBER: _ClassVar[int]
+    BLAKE3_FIELD_NUMBER: _ClassVar[int]
     handle: str
     sha256: str
     size: int
-    def __init__(self, handle: _Optional[str] = ..., sha256: _Optional[str] = ..., size: _Optional[int] = ...) -> None: ...
+    blake3: str
+    def __init__(self, handle: _Optional[str] = ..., sha256: _Optional[str] = ..., size: _Optional[int] = ..., blake3: _Optional[str] = ...) -> None: ...
 
 class DownloadRequest(_message.Message):
-    __slots__ = ("handle", "encoding", "release")
+    __slots__ = ("handle", "encoding", "release", "blake3")
     HANDLE_FIELD_NUMBER: _ClassVar[int]
     ENCODING_FIELD_NUMBER: _ClassVar[int]
     RELEASE_FIELD_NUMBER: _ClassVar[int]
+    BLAKE3_FIELD_NUMBER: _ClassVar[int]
     handle: str
     encoding: Encoding
     release: bool
-    def __init__(self, handle: _Optional[str] = ..., encoding: _Optional[_Union[Encoding, str]] = ..., release: bool = ...) -> None: ...
+    blake3: bool
+    def __init__(self, handle: _Optional[str] = ..., encoding: _Optional[_Union[Encoding, str]] = ..., release: bool = ..., blake3: bool = ...) -> None: ...
 
 class DownloadResponse(_message.Message):
     __slots__ = ("chunk",)
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     chunk: _plane_pb2.Chunk
     def __init__(self, chunk: _Optional[_Union[_plane_pb2.Chunk, _Mapping]] = ...) -> None: ...
+
+class AttachRingRequest(_message.Message):
+    __slots__ = ("ring", "size", "nonce")
+    RING_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    ring: str
+    size: int
+    nonce: bytes
+    def __init__(self, ring: _Optional[str] = ..., size: _Optional[int] = ..., nonce: _Optional[bytes] = ...) -> None: ...
+
+class AttachRingResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class DetachRingRequest(_message.Message):
+    __slots__ = ("ring",)
+    RING_FIELD_NUMBER: _ClassVar[int]
+    ring: str
+    def __init__(self, ring: _Optional[str] = ...) -> None: ...
+
+class DetachRingResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class TakePlaneRequest(_message.Message):
+    __slots__ = ("source", "digest")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    source: _plane_pb2.RingPlane
+    digest: bool
+    def __init__(self, source: _Optional[_Union[_plane_pb2.RingPlane, _Mapping]] = ..., digest: bool = ...) -> None: ...
+
+class TakePlaneResponse(_message.Message):
+    __slots__ = ("handle", "sha256")
+    HANDLE_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    handle: str
+    sha256: str
+    def __init__(self, handle: _Optional[str] = ..., sha256: _Optional[str] = ...) -> None: ...
+
+class PutPlaneRequest(_message.Message):
+    __slots__ = ("handle", "target", "release", "digest")
+    HANDLE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    handle: str
+    target: _plane_pb2.RingPlane
+    release: bool
+    digest: bool
+    def __init__(self, handle: _Optional[str] = ..., target: _Optional[_Union[_plane_pb2.RingPlane, _Mapping]] = ..., release: bool = ..., digest: bool = ...) -> None: ...
+
+class PutPlaneResponse(_message.Message):
+    __slots__ = ("plane", "sha256")
+    PLANE_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    plane: _plane_pb2.RawPlane
+    sha256: str
+    def __init__(self, plane: _Optional[_Union[_plane_pb2.RawPlane, _Mapping]] = ..., sha256: _Optional[str] = ...) -> None: ...
 
 class DetectRequest(_message.Message):
     __slots__ = ("recipe", "uploads")

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Union
+from typing import Protocol, Union
 
 from airoto.errors import BadRequestError, TooLargeError
 from airoto.wire.channel import CHUNK_BYTES
-from airoto.wire.messages import Chunk, EncodedFile, PixelType, PlaneHeader, RawPlane
+from airoto.wire.digest import Kind, Running, checked, kind_of, running
+from airoto.wire.messages import (
+    Chunk,
+    DigestKind,
+    EncodedFile,
+    PixelType,
+    PlaneHeader,
+    RawPlane,
+)
 from airoto.wire.parts import Data, Part
 
 Content = Union[EncodedFile, RawPlane]
 Buffer = Union[bytes, bytearray, memoryview]
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _FILE_NAME = re.compile(r"[^/\\\x00-\x1f\x7f]{1,255}")
 _PIXEL_BYTES = {PixelType.PIXEL_TYPE_HALF: 2, PixelType.PIXEL_TYPE_FLOAT: 4}
 _MAX_SIDE = 65536
@@ -38,66 +43,48 @@ def sha256_of_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-# Parts that may wait to be hashed.
-_AHEAD = 8
-
-
-class _Digest:
-    """SHA-256 of a stream's parts, taken in a thread of its own.
-
-    Hashing takes as long as moving the bytes; side by side a transfer takes half the time.
-    """
-
-    def __init__(self) -> None:
-        self._sha256 = hashlib.sha256()
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="airoto-digest")
-        self._waiting: deque[Future[None]] = deque()
-
-    def update(self, part: Data) -> None:
-        if len(self._waiting) >= _AHEAD:
-            self._waiting.popleft().result()
-        self._waiting.append(self._worker.submit(self._sha256.update, part))
-
-    def hexdigest(self) -> str:
-        """Of everything; nothing more can be added."""
-        self._worker.shutdown(wait=True)
-        return self._sha256.hexdigest()
-
-
-def chunks_of_bytes(content: Content, data: Buffer, *, sha256: str = "") -> Iterator[Part]:
+def chunks_of_bytes(
+    content: Content, data: Buffer, *, kind: Kind = Kind.SHA256, known: str = ""
+) -> Iterator[Part]:
     """`data` as the parts of a stream: views, it is not copied.
 
     Args:
         content: what the bytes are.
         data: any C-contiguous buffer (`memoryview(array)`), not changed until all is sent.
-        sha256: lower-case hex of the data, where it is known already.
+        kind: of digest.
+        known: the digest in lower-case hex, where it is known already.
     """
     view = memoryview(data)
     # A buffer with a zero side cannot be cast.
     flat = view.cast("B") if view.nbytes else memoryview(b"")
-    yield Chunk(header=_header(content, flat.nbytes, sha256))
+    yield Chunk(header=_header(content, flat.nbytes, kind, known))
     starts = range(0, flat.nbytes, CHUNK_BYTES)
     parts = (flat[start : start + CHUNK_BYTES] for start in starts)
-    yield from _parts_and_digest(parts, sha256)
+    yield from _parts_and_digest(parts, kind, known)
 
 
 def chunks_of_file(
-    path: Path, *, content: Content | None = None, sha256: str = ""
+    path: Path,
+    *,
+    content: Content | None = None,
+    kind: Kind = Kind.SHA256,
+    known: str = "",
 ) -> Iterator[Part]:
     """A file's bytes as the parts of a stream.
 
     Args:
         path: the file.
         content: what the bytes are; None: an encoded file of that name.
-        sha256: lower-case hex of the file, where it is known already.
+        kind: of digest.
+        known: the digest in lower-case hex, where it is known already.
 
     Raises:
         OSError: it cannot be read.
         BadRequestError: it changed its length meanwhile.
     """
     size = path.stat().st_size
-    yield Chunk(header=_header(content or EncodedFile(name=path.name), size, sha256))
-    yield from _parts_and_digest(_file_parts(path, size), sha256)
+    yield Chunk(header=_header(content or EncodedFile(name=path.name), size, kind, known))
+    yield from _parts_and_digest(_file_parts(path, size), kind, known)
 
 
 def _file_parts(path: Path, size: int) -> Iterator[bytes]:
@@ -115,22 +102,37 @@ def _file_parts(path: Path, size: int) -> Iterator[bytes]:
             )
 
 
-def _parts_and_digest(parts: Iterator[Data], sha256: str) -> Iterator[Part]:
+def _parts_and_digest(parts: Iterator[Data], kind: Kind, known: str) -> Iterator[Part]:
     """The parts, and their digest after them where it is not known."""
-    if sha256:
+    if known:
         yield from parts
         return
-    digest = _Digest()
+    digest = running(kind)
     for part in parts:
         digest.update(part)
         yield part
-    yield Chunk(sha256=digest.hexdigest())
+    last = Chunk()
+    setattr(last, kind.value, digest.hexdigest())
+    yield last
 
 
-def _header(content: Content, size: int, sha256: str) -> PlaneHeader:
+def _header(content: Content, size: int, kind: Kind, known: str) -> PlaneHeader:
     if isinstance(content, EncodedFile):
-        return PlaneHeader(encoded=content, size=size, sha256=sha256)
-    return PlaneHeader(raw=content, size=size, sha256=sha256)
+        header = PlaneHeader(encoded=content, size=size)
+    else:
+        header = PlaneHeader(raw=content, size=size)
+    if kind is Kind.BLAKE3:
+        header.digest_kind = DigestKind.DIGEST_KIND_BLAKE3
+    setattr(header, kind.value, known)
+    return header
+
+
+class Sink(Protocol):
+    """Where content goes: a file, or anything else that can be written to."""
+
+    def write(self, data: Data) -> object:
+        """Take the next bytes, all of them."""
+        ...
 
 
 class Collector:
@@ -143,17 +145,18 @@ class Collector:
         received: bytes of content so far.
     """
 
-    def __init__(self, sink: IO[bytes], *, max_bytes: int) -> None:
+    def __init__(self, sink: Sink, *, max_bytes: int) -> None:
         """
         Args:
-            sink: a file open for writing in binary.
+            sink: a file open for writing in binary, or the like.
             max_bytes: largest content to accept.
         """
         self.header: PlaneHeader | None = None
         self.received = 0
         self._sink = sink
         self._max_bytes = max_bytes
-        self._digest = _Digest()
+        self._kind = Kind.SHA256
+        self._digest: Running = running(self._kind)
         self._announced = ""
 
     def add(self, part: Part) -> None:
@@ -170,27 +173,31 @@ class Collector:
             self._add_data(part)
 
     def _add_said(self, chunk: Chunk) -> None:
-        kind = chunk.WhichOneof("part")
-        if kind == "header":
+        said = chunk.WhichOneof("part")
+        if said == "header":
             if self.header is not None:
                 raise BadRequestError("the stream has a second header")
             check_header(chunk.header, max_bytes=self._max_bytes)
             self.header = chunk.header
-            self._announced = chunk.header.sha256
-        elif self._announced and kind == "sha256":
-            raise BadRequestError("the stream has a second sha256")
-        elif kind == "sha256":
-            self._announced = _checked_sha256(chunk.sha256)
-        elif kind == "data":
+            self._kind = kind_of(chunk.header)
+            self._digest = running(self._kind)
+            self._announced = getattr(chunk.header, self._kind.value)
+        elif said == "data":
             self._add_data(chunk.data)
+        elif said not in ("sha256", "blake3"):
+            raise BadRequestError("the stream has an empty part; allowed: header, data, digest")
+        elif said != self._kind.value:
+            raise BadRequestError(f"the stream has a {said}; announced was {self._kind.value}")
+        elif self._announced:
+            raise BadRequestError(f"the stream has a second {said}")
         else:
-            raise BadRequestError("the stream has an empty part; allowed: header, data, sha256")
+            self._announced = checked(self._kind, getattr(chunk, said))
 
     def _add_data(self, data: Data) -> None:
         if self.header is None:
             raise BadRequestError("the stream has data before its header")
-        if self._announced and not self.header.sha256:
-            raise BadRequestError("the stream has data after its sha256")
+        if self._announced and not getattr(self.header, self._kind.value):
+            raise BadRequestError(f"the stream has data after its {self._kind.value}")
         if not 0 < len(data) <= CHUNK_BYTES:
             raise BadRequestError(f"a chunk has {len(data)} bytes; allowed: 1 to {CHUNK_BYTES}")
         if self.received + len(data) > self.header.size:
@@ -214,13 +221,13 @@ class Collector:
                 f"the stream ended after {self.received} of {self.header.size} bytes"
             )
         if not self._announced:
-            raise BadRequestError("the stream ended before its sha256")
+            raise BadRequestError(f"the stream ended before its {self._kind.value}")
         digest = self._digest.hexdigest()
         if digest != self._announced:
             raise BadRequestError(
-                f"the content's sha256 is {digest}, announced was {self._announced}"
+                f"the content's {self._kind.value} is {digest}, announced was {self._announced}"
             )
-        self.header.sha256 = digest
+        setattr(self.header, self._kind.value, digest)
         return self.header
 
 
@@ -233,26 +240,26 @@ def check_header(header: PlaneHeader, *, max_bytes: int) -> None:
     """
     if header.size > max_bytes:
         raise TooLargeError(f"content of {header.size} bytes; allowed: at most {max_bytes}")
-    if header.sha256:
-        _checked_sha256(header.sha256)
+    kind = kind_of(header)
+    if announced := getattr(header, kind.value):
+        checked(kind, announced)
     content = header.WhichOneof("content")
     if content == "encoded":
         name = header.encoded.name
         if not _FILE_NAME.fullmatch(name) or name in (".", ".."):
             raise BadRequestError(f"{name!r} is no file name; allowed: a name without a folder")
     elif content == "raw":
-        _check_plane(header.raw, header.size)
+        check_plane(header.raw, header.size)
     else:
         raise BadRequestError("the header says neither encoded file nor raw plane")
 
 
-def _checked_sha256(text: str) -> str:
-    if not _SHA256.fullmatch(text):
-        raise BadRequestError(f"sha256 {text!r} is not 64 lower-case hex digits")
-    return text
+def check_plane(plane: RawPlane, size: int) -> None:
+    """Refuse a plane that cannot be, or does not have `size` bytes.
 
-
-def _check_plane(plane: RawPlane, size: int) -> None:
+    Raises:
+        BadRequestError: the message names what is wrong.
+    """
     if not (0 < plane.width <= _MAX_SIDE and 0 < plane.height <= _MAX_SIDE):
         raise BadRequestError(
             f"a plane of {plane.width} x {plane.height} pixels; allowed: 1 to {_MAX_SIDE} a side"

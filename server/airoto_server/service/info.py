@@ -11,6 +11,7 @@ from airoto import __version__
 from airoto.errors import EngineUnavailableError
 from airoto.wire import messages as pb
 from airoto.wire.channel import CHUNK_BYTES
+from airoto.wire.digest import KNOWS_BLAKE3
 from airoto.wire.recipe import LIMITS
 from airoto_server.engines.registry import Role, all_specs
 from airoto_server.residency.residency import Residency
@@ -32,11 +33,14 @@ def server_info(workshop: Workshop) -> pb.GetServerInfoResponse:
             max_frames=LIMITS.frames,
             max_objects=LIMITS.objects,
             max_points_per_prompt=LIMITS.points,
+            blake3=KNOWS_BLAKE3,
+            max_ring_bytes=settings.ring_bytes,
         ),
         pid=os.getpid(),
         uptime_seconds=time.monotonic() - workshop.started,
         roots=[str(root) for root in settings.roots],
         libraries=library_versions(),
+        ring_folder=str(workshop.rings.folder) if settings.ring_bytes else "",
     )
 
 

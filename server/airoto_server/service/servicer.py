@@ -19,6 +19,7 @@ from airoto_server.service.convert import (
 )
 from airoto_server.service.info import server_info
 from airoto_server.service.metrics import Metrics
+from airoto_server.service.planes import attach_ring, detach_ring, put_plane, take_plane
 from airoto_server.service.record import CallRecord
 from airoto_server.service.status import server_status
 from airoto_server.service.transfer import download, prove_path, receive
@@ -107,6 +108,32 @@ class Servicer:
         async with aclosing(self._calls.parts("Download", context, work)) as parts:
             async for part in parts:
                 yield part
+
+    async def AttachRing(
+        self, request: pb.AttachRingRequest, context: Context
+    ) -> pb.AttachRingResponse:
+        return await self._calls.unary(
+            "AttachRing", context, lambda cancel: attach_ring(self._workshop, request)
+        )
+
+    async def DetachRing(
+        self, request: pb.DetachRingRequest, context: Context
+    ) -> pb.DetachRingResponse:
+        return await self._calls.unary(
+            "DetachRing", context, lambda cancel: detach_ring(self._workshop, request)
+        )
+
+    async def TakePlane(
+        self, request: pb.TakePlaneRequest, context: Context
+    ) -> pb.TakePlaneResponse:
+        return await self._calls.unary(
+            "TakePlane", context, lambda cancel: take_plane(self._workshop, request)
+        )
+
+    async def PutPlane(self, request: pb.PutPlaneRequest, context: Context) -> pb.PutPlaneResponse:
+        return await self._calls.unary(
+            "PutPlane", context, lambda cancel: put_plane(self._workshop, request)
+        )
 
     async def Detect(self, request: pb.DetectRequest, context: Context) -> pb.DetectResponse:
         return await self._calls.unary(

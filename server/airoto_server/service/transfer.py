@@ -12,7 +12,8 @@ from pathlib import Path
 from airoto.errors import AIRotoError, BadRequestError, TooLargeError
 from airoto.wire import messages as pb
 from airoto.wire.channel import CHUNK_BYTES
-from airoto.wire.chunks import chunks_of_bytes, chunks_of_file
+from airoto.wire.chunks import chunks_of_bytes
+from airoto.wire.digest import KNOWS_BLAKE3, Kind
 from airoto.wire.parts import Part
 from airoto_server.scheduler.cancel import Cancel
 from airoto_server.sessions.encode import encoded_plane
@@ -61,7 +62,8 @@ async def receive(parts: AsyncIterator[Part], spool: Spool, max_bytes: int) -> p
             while waiting:
                 await waiting.popleft()
             item = await loop.run_in_executor(worker, receiver.finish)
-    return pb.UploadResponse(handle=item.handle, sha256=item.sha256, size=item.size)
+    known = {kind.value: digest for kind, digest in item.digests.items()}
+    return pb.UploadResponse(handle=item.handle, size=item.size, **known)
 
 
 def download(
@@ -75,16 +77,18 @@ def download(
     """
     item = spool.open(request.handle)
     wish = request.encoding
+    kind = Kind.BLAKE3 if request.blake3 and KNOWS_BLAKE3 else Kind.SHA256
     if wish in (pb.Encoding.ENCODING_UNSPECIFIED, pb.Encoding.ENCODING_RAW):
-        parts = chunks_of_file(item.path, content=item.content, sha256=item.sha256)
+        parts = item.parts(kind)
     elif item.plane is None:
         raise BadRequestError(
             f"{item.name} is a file and is sent as it is",
             hint="leave the encoding unspecified",
         )
     else:
-        name, data = encoded_plane(item, "exr" if wish == pb.Encoding.ENCODING_EXR else "png")
-        parts = chunks_of_bytes(pb.EncodedFile(name=name), data)
+        extension = "exr" if wish == pb.Encoding.ENCODING_EXR else "png"
+        name, data = encoded_plane(item, extension, spool.folder)
+        parts = chunks_of_bytes(pb.EncodedFile(name=name), data, kind=kind)
     for part in parts:
         cancel.check()
         yield part

@@ -9,18 +9,19 @@ import numpy as np
 import OpenImageIO as oiio
 
 from airoto.errors import InternalError
-from airoto_server.transport.spool import Item
+from airoto_server.transport.items import Item
 
 _NAMES = {1: ["A"], 3: ["R", "G", "B"], 4: ["R", "G", "B", "A"]}
 
 
-def encoded_plane(item: Item, extension: str) -> tuple[str, bytes]:
+def encoded_plane(item: Item, extension: str, folder: Path) -> tuple[str, bytes]:
     """File name and bytes of a plane as half EXR or 16-bit PNG.
 
     EXR keeps the plane's windows; PNG knows none and shows the plane itself, clipped 0 to 1.
 
     Args:
         extension: `exr` or `png`.
+        folder: for a file that is there for a moment.
     """
     assert item.plane is not None
     pixels = item.array()
@@ -38,8 +39,8 @@ def encoded_plane(item: Item, extension: str) -> tuple[str, bytes]:
         values = pixels.astype(np.float16)
     else:
         values = np.rint(np.clip(pixels.astype(np.float32), 0, 1) * 65535).astype(np.uint16)
-    with tempfile.TemporaryDirectory(dir=item.path.parent) as folder:
-        path = Path(folder) / f"plane.{extension}"
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        path = Path(place) / f"plane.{extension}"
         output = oiio.ImageOutput.create(str(path))
         assert output is not None  # both formats come with the library
         written = (

@@ -35,6 +35,7 @@ from airoto_server.storage.place import CachePlace
 from airoto_server.storage.store import ResultStore
 from airoto_server.transport.content import ContentIds
 from airoto_server.transport.decoder import Decoder
+from airoto_server.transport.rings import Rings, memory_folder
 from airoto_server.transport.roots import Roots
 from airoto_server.transport.scratch import Scratch
 from airoto_server.transport.spool import Spool
@@ -64,6 +65,9 @@ class Settings:
         max_upload_bytes: of one upload.
         max_frame_pixels: of one picture.
         spool_bytes: of all uploads and results that wait.
+        plane_bytes: of those, raw planes that lie in memory.
+        ring_bytes: of one ring of shared memory that a client makes; 0: none are taken.
+        ring_parent: folder for them; None: one whose files are memory, where there is such a one.
         embedding_bytes: of all image embeddings.
         frame_bytes: of decoded frames that are kept for the next click.
         idle_seconds: after which embeddings and frames that nobody asked for are let go.
@@ -83,6 +87,9 @@ class Settings:
     max_upload_bytes: int = 4 << 30
     max_frame_pixels: int = 1 << 28
     spool_bytes: int = 64 << 30
+    plane_bytes: int = 1 << 29
+    ring_bytes: int = 1 << 30
+    ring_parent: Path | None = None
     embedding_bytes: int = 1 << 30
     frame_bytes: int = 1 << 30
     idle_seconds: float = 600.0
@@ -121,6 +128,9 @@ class Workshop:
         self.policies = Policies(settings.presets, required=settings.preset_required)
         self._scratch = Scratch(settings.scratch)
         self.folder = self._scratch.folder
+        # Memory, and not on a disk, where the system has a folder for that.
+        self._memory = Scratch(settings.ring_parent or memory_folder() or settings.scratch)
+        self.rings = Rings(self._memory.folder / "rings", max_bytes=settings.ring_bytes)
         self.roots = Roots(settings.roots)
         self.watch = watch
         self.admission = Admission(
@@ -137,10 +147,19 @@ class Workshop:
             device: self._bench(device, open_residency(device)) for device in settings.devices
         }
         self._stand_at(settings.devices[0])
-        self.spool = Spool(self.folder / "spool", max_bytes=settings.spool_bytes)
+        self.spool = Spool(
+            self.folder / "spool",
+            max_bytes=settings.spool_bytes,
+            memory_bytes=settings.plane_bytes,
+        )
         self.shared_frames = SharedFrames(settings.frame_bytes)
         expiring = [bench.embeddings.expire for bench in self.benches.values()]
-        self._idle = IdleTimer(settings.idle_seconds, [*expiring, self.shared_frames.expire])
+        expiring += [
+            self.shared_frames.expire,
+            self.spool.buffers.expire,
+            self.rings.expire,
+        ]
+        self._idle = IdleTimer(settings.idle_seconds, expiring)
         self.results = open_results(settings.cache)
         self.contents = ContentIds()
         self.decoder = Decoder(
@@ -224,6 +243,8 @@ class Workshop:
         for bench in self.benches.values():
             bench.embeddings.clear()
             bench.residency.close()
+        self.rings.close()
+        self._memory.close()
         self._scratch.close()
 
 

@@ -20,10 +20,11 @@ from airoto_server.ops.imagefile import Frame, finite
 from airoto_server.transport import plate_probe
 from airoto_server.transport.content import ContentIds, combined
 from airoto_server.transport.decoder import Decoder
+from airoto_server.transport.items import Item
 from airoto_server.transport.plate_files import PlateFiles, PlateSettings
 from airoto_server.transport.plate_probe import PlateFacts
 from airoto_server.transport.roots import Roots
-from airoto_server.transport.spool import Item, Spool
+from airoto_server.transport.spool import Spool
 
 __all__ = ["FramePlan", "PlateFacts", "PlateReader", "PlateSettings"]
 

@@ -12,8 +12,9 @@ from airoto.sequence import Pattern
 from airoto.wire import messages as pb
 from airoto_server.ops.geometry import Format
 from airoto_server.transport.decoder import Decoder
+from airoto_server.transport.items import Item
 from airoto_server.transport.roots import Roots
-from airoto_server.transport.spool import Item, Spool
+from airoto_server.transport.spool import Spool
 
 
 @dataclass(frozen=True)

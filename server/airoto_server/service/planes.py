@@ -1,0 +1,68 @@
+"""Raw planes by shared memory: rings attached, planes taken out of them and put into them."""
+
+from __future__ import annotations
+
+from airoto.errors import HandleUnknownError, TooLargeError
+from airoto.wire import messages as pb
+from airoto.wire.chunks import check_plane
+from airoto_server.sessions.workshop import Workshop
+from airoto_server.transport.planes import Plane
+
+
+def attach_ring(workshop: Workshop, request: pb.AttachRingRequest) -> pb.AttachRingResponse:
+    """Let a ring be used.
+
+    Raises:
+        BadRequestError, TooLargeError: it cannot be.
+    """
+    workshop.rings.attach(request.ring, request.size, request.nonce)
+    return pb.AttachRingResponse()
+
+
+def detach_ring(workshop: Workshop, request: pb.DetachRingRequest) -> pb.DetachRingResponse:
+    """Let go of a ring."""
+    workshop.rings.detach(request.ring)
+    return pb.DetachRingResponse()
+
+
+def take_plane(workshop: Workshop, request: pb.TakePlaneRequest) -> pb.TakePlaneResponse:
+    """Keep a plane of a ring under a handle.
+
+    Raises:
+        HandleUnknownError: the ring is not attached.
+        BadRequestError: the block is not what the request says.
+        TooLargeError, OutOfSpaceError: there is no room for it here.
+    """
+    source = request.source
+    ring = workshop.rings.open(source.ring)
+    check_plane(source.plane, source.size)
+    if source.size > workshop.settings.max_upload_bytes:
+        raise TooLargeError(
+            f"a plane of {source.size} bytes; allowed: at most {workshop.settings.max_upload_bytes}"
+        )
+    item = workshop.spool.put_plane(
+        Plane.of(source.plane), lambda memory: ring.read(source, memory)
+    )
+    digest = item.sha256 if request.digest else ""
+    return pb.TakePlaneResponse(handle=item.handle, sha256=digest)
+
+
+def put_plane(workshop: Workshop, request: pb.PutPlaneRequest) -> pb.PutPlaneResponse:
+    """Say what plane is behind a handle, and copy it into a ring where one is named.
+
+    Raises:
+        HandleUnknownError: nothing is behind the handle, or no plane; the ring is not attached.
+        BadRequestError: the block is not for such a plane.
+    """
+    item = workshop.spool.open(request.handle)
+    if item.plane is None:
+        raise HandleUnknownError(
+            f"{item.handle} is a file ({item.name}), not a plane", hint="download it"
+        )
+    if request.HasField("target"):
+        data = item.array().reshape(-1).data.cast("B")
+        workshop.rings.open(request.target.ring).write(request.target, item.plane, data)
+    digest = item.sha256 if request.digest else ""
+    if request.HasField("target") and request.release:
+        workshop.spool.release(request.handle)
+    return pb.PutPlaneResponse(plane=item.plane.to_wire(), sha256=digest)

@@ -1,0 +1,279 @@
+"""Rings of shared memory as the server sees them: what is refused, and what it survives."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from airoto.errors import AIRotoError, BadRequestError, HandleUnknownError, TooLargeError
+from airoto.ring_layout import PAGE
+from airoto.wire import messages as pb
+from airoto.wire.jsonform import from_dict
+from airoto_client.ring import Block, Ring
+from airoto_server.ops.geometry import Window
+from airoto_server.transport.planes import as_plane
+from airoto_server.transport.rings import Rings
+
+HALF = {"width": 8, "height": 6, "channels": 3, "pixel_type": "PIXEL_TYPE_HALF"}
+SIZE = 8 * 6 * 3 * 2
+
+
+@pytest.fixture
+def rings(tmp_path: Path) -> Iterator[Rings]:
+    rings = Rings(tmp_path / "rings", max_bytes=1 << 20, most=3)
+    yield rings
+    rings.close()
+
+
+@pytest.fixture
+def ring(rings: Rings) -> Iterator[Ring]:
+    ring = Ring(rings.folder, 64 * 1024)
+    rings.attach(ring.name, ring.size, ring.nonce)
+    yield ring
+    ring.close()
+
+
+def message(block: Block) -> pb.RingPlane:
+    return from_dict(pb.RingPlane, block.message())
+
+
+def filled(ring: Ring, value: int = 7) -> Block:
+    block = ring.block(HALF)
+    assert block is not None
+    block.view[:] = bytes([value]) * SIZE
+    return block
+
+
+def read(rings: Rings, source: pb.RingPlane) -> bytes:
+    memory = bytearray(source.size)
+    rings.open(source.ring).read(source, memoryview(memory))
+    return bytes(memory)
+
+
+def a_matte(shape: tuple[int, ...] = (6, 8, 3), dtype: Any = np.float16) -> Any:
+    pixels = np.random.default_rng(1).random(shape).astype(dtype)
+    return as_plane(pixels, Window(0, 0, shape[1], shape[0]), (shape[1], shape[0]), 1.0)
+
+
+def test_pixels_go_in_and_come_back(rings: Rings, ring: Ring) -> None:
+    block = filled(ring)
+    assert read(rings, message(block)) == b"\7" * SIZE
+    plane, pixels = a_matte()
+    rings.open(ring.name).write(message(block), plane, pixels.reshape(-1).data.cast("B"))
+    assert bytes(block.view) == pixels.tobytes()
+
+
+CHANGES = st.one_of(
+    st.tuples(st.just("generation"), st.integers(0, 2**64 - 1)),
+    st.tuples(st.just("offset"), st.integers(0, 2**64 - 1)),
+    st.tuples(st.just("offset"), st.integers(0, 20).map(lambda page: page * PAGE)),
+    st.tuples(st.just("size"), st.integers(0, 2**64 - 1)),
+    st.tuples(st.sampled_from(["width", "height", "channels"]), st.integers(-1, 70_000)),
+    st.tuples(st.just("pixel_type"), st.integers(0, 3)),
+    st.tuples(st.just("ring"), st.sampled_from(["", "../x", "0" * 32 + ".ring", ".lock"])),
+)
+
+
+@settings(
+    max_examples=200,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(change=CHANGES)
+def test_a_handle_that_says_anything_else_is_refused(
+    rings: Rings, ring: Ring, change: tuple[str, Any]
+) -> None:
+    block = filled(ring)
+    try:
+        name, value = change
+        source = message(block)
+        part = source.plane if name in ("width", "height", "channels", "pixel_type") else source
+        if getattr(part, name) == value:
+            return
+        setattr(part, name, value)
+        with pytest.raises((BadRequestError, HandleUnknownError)) as refused:
+            rings.open(source.ring).read(source, memoryview(bytearray(SIZE)))
+        assert len(refused.value.message) > 20
+        plane, pixels = a_matte()
+        with pytest.raises((BadRequestError, HandleUnknownError)):
+            rings.open(source.ring).write(source, plane, pixels.reshape(-1).data.cast("B"))
+        assert bytes(block.view) == b"\7" * SIZE
+    finally:
+        block.release()
+
+
+def test_shape_and_type_are_checked_even_where_the_size_is_the_same(
+    rings: Rings, ring: Ring
+) -> None:
+    block = filled(ring)
+    source = message(block)
+    source.plane.width, source.plane.height = 6, 8
+    with pytest.raises(BadRequestError, match="holds 8 x 6 x 3 half in 288 bytes, not 6 x 8 x 3"):
+        read(rings, source)
+    plane, pixels = a_matte((3, 8, 3), np.float32)
+    with pytest.raises(BadRequestError, match="is for 8 x 6 x 3 half; the plane is 8 x 3 x 3 floa"):
+        rings.open(ring.name).write(message(block), plane, pixels.reshape(-1).data.cast("B"))
+
+
+def test_a_place_that_was_used_again_is_refused(rings: Rings, ring: Ring) -> None:
+    block = filled(ring)
+    old = message(block)
+    block.release()
+    with pytest.raises(BadRequestError, match="generation 0, not 1: it was used again"):
+        read(rings, old)
+    while (again := filled(ring)).offset != block.offset:
+        pass
+    with pytest.raises(BadRequestError, match=f"generation {again.generation}, not 1"):
+        read(rings, old)
+
+
+def test_a_ring_that_was_cut_short_is_an_error_and_no_signal(rings: Rings, ring: Ring) -> None:
+    first, second = filled(ring), filled(ring)
+    os.truncate(ring.path, first.offset + PAGE + SIZE // 2)
+    for block in (first, second):
+        with pytest.raises(BadRequestError, match="was cut short"):
+            read(rings, message(block))
+    plane, pixels = a_matte()
+    with pytest.raises(BadRequestError, match="was cut short"):
+        rings.open(ring.name).write(message(first), plane, pixels.reshape(-1).data.cast("B"))
+
+
+# ---- attaching ---------------------------------------------------------------------
+
+
+def refused(rings: Rings, name: str, size: int, nonce: bytes) -> str:
+    with pytest.raises(AIRotoError) as error:
+        rings.attach(name, size, nonce)
+    return error.value.message
+
+
+@pytest.mark.parametrize("name", ["", ".", "../rings", "a.ring", "0" * 32, "/etc/passwd"])
+def test_only_names_of_rings_are_opened(rings: Rings, name: str) -> None:
+    assert "is no name of a ring" in refused(rings, name, PAGE, bytes(32))
+
+
+def test_only_the_file_that_the_client_made_is_attached(rings: Rings, tmp_path: Path) -> None:
+    ring = Ring(rings.folder, 16 * PAGE)
+    assert "another nonce" in refused(rings, ring.name, ring.size, bytes(32))
+    assert "the request 4096" in refused(rings, ring.name, PAGE, ring.nonce)
+    assert "at most 1048576" in refused(rings, ring.name, 1 << 30, ring.nonce)
+    link = rings.folder / f"{'a' * 32}.ring"
+    link.symlink_to(ring.path)
+    assert "cannot be opened" in refused(rings, link.name, ring.size, ring.nonce)
+    link.unlink()
+    ring.path.chmod(0o644)
+    assert "mode 644" in refused(rings, ring.name, ring.size, ring.nonce)
+    ring.path.chmod(0o600)
+    os.truncate(ring.path, PAGE)
+    assert "has 4096 bytes" in refused(rings, ring.name, ring.size, ring.nonce)
+    os.truncate(ring.path, 10)
+    assert "no head of a ring" in refused(rings, ring.name, ring.size, ring.nonce)
+    assert "No such file" in refused(rings, "f" * 32 + ".ring", PAGE, bytes(32))
+    ring.close()
+
+
+def test_a_file_without_a_living_client_is_not_attached_but_removed(rings: Rings) -> None:
+    ring = Ring(rings.folder, PAGE)
+    copy = rings.folder / f"{'b' * 32}.ring"
+    copy.write_bytes(ring.path.read_bytes())
+    copy.chmod(0o600)
+    refused(rings, copy.name, ring.size, ring.nonce)
+    assert [path.name for path in rings.folder.iterdir()] == [ring.name]
+    ring.close()
+
+
+def test_there_is_an_end_to_the_number_of_rings(rings: Rings) -> None:
+    made = [Ring(rings.folder, PAGE) for _ in range(4)]
+    for ring in made[:3]:
+        rings.attach(ring.name, ring.size, ring.nonce)
+    rings.attach(made[0].name, made[0].size, made[0].nonce)
+    with pytest.raises(TooLargeError, match="3 rings are attached already"):
+        rings.attach(made[3].name, made[3].size, made[3].nonce)
+    rings.detach(made[0].name)
+    rings.detach(made[0].name)
+    rings.attach(made[3].name, made[3].size, made[3].nonce)
+    with pytest.raises(HandleUnknownError, match="not attached"):
+        rings.open(made[0].name)
+    for ring in made:
+        ring.close()
+
+
+# ---- the dead ----------------------------------------------------------------------
+
+_CLIENT = """
+import sys, time
+from pathlib import Path
+from airoto_client.ring import Ring
+ring = Ring(Path(sys.argv[1]), 65536)
+print(ring.name, ring.nonce.hex(), flush=True)
+time.sleep(100)
+"""
+
+
+def test_the_ring_of_a_killed_client_is_let_go_and_removed(rings: Rings, ring: Ring) -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    command = [sys.executable, "-c", _CLIENT, str(rings.folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as client:
+        assert client.stdout is not None
+        name, nonce = client.stdout.readline().split()
+        rings.attach(name, 65536, bytes.fromhex(nonce))
+        assert rings.sweep() == []
+        client.send_signal(signal.SIGKILL)
+    assert rings.sweep() == [name]
+    assert [path.name for path in rings.folder.iterdir()] == [ring.name]
+    with pytest.raises(HandleUnknownError):
+        rings.open(name)
+    assert read(rings, message(filled(ring))) == b"\7" * SIZE
+
+
+def test_nobody_else_s_files_are_swept_away(rings: Rings, ring: Ring) -> None:
+    (rings.folder / "notes").mkdir()
+    (rings.folder / f"{'c' * 32}.ring").symlink_to(ring.path)
+    assert rings.sweep() == []
+
+
+# ---- the client's own side ---------------------------------------------------------
+
+
+def test_blocks_do_not_overlap_and_room_comes_back(ring: Ring) -> None:
+    random = np.random.default_rng(5)
+    live: list[tuple[Block, int]] = []
+    full = 0
+    for number in range(400):
+        plane = {**HALF, "height": int(random.integers(1, 400))}
+        block = ring.block(plane)
+        if block is None:
+            full += 1
+        else:
+            block.view[:] = bytes([number % 251]) * block.size
+            live.append((block, number % 251))
+        if live and (block is None or random.random() < 0.4):
+            gone, value = live.pop(int(random.integers(len(live))))
+            assert bytes(gone.view) == bytes([value]) * gone.size
+            gone.release()
+            gone.release()
+    assert full > 10
+    for block, value in live:
+        assert bytes(block.view) == bytes([value]) * block.size
+
+
+def test_a_closed_ring_leaves_nothing_and_its_views_stay(ring: Ring) -> None:
+    block = filled(ring)
+    pixels = np.frombuffer(block.view, np.uint8)
+    ring.close()
+    ring.close()
+    assert not ring.path.exists()
+    assert (pixels == 7).all()
+    assert ring.block(HALF) is None
+    block.release()
