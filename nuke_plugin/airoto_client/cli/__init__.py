@@ -15,6 +15,7 @@ from airoto_client.cli import (
     bridge,
     correct,
     detect,
+    farm,
     info,
     matte,
     preset,
@@ -31,7 +32,7 @@ from airoto_client.cli.stopping import Stopper
 from airoto_client.exit_codes import ExitCode, exit_code_of
 
 _VERBS = (
-    roto, render, detect, segment, matte, recipe, correct, preset,
+    roto, render, detect, segment, matte, recipe, correct, preset, farm,
     info, status, sample, server_verbs, bridge,
 )  # fmt: skip
 
@@ -82,6 +83,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             hint="please report it with the above",
         )
         return _failed(reporter, fault)
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options of one command; its `run` runs it.
+
+    Raises:
+        BadRequestError: they are wrong.
+    """
+    return _parser().parse_args([_explicit(argument) for argument in arguments])
 
 
 def _failed(reporter: Reporter, exc: AIRotoError) -> int:

@@ -46,6 +46,11 @@ class Stopper:
         """Whether a signal came."""
         return self._asked is not None
 
+    @property
+    def code(self) -> ExitCode:
+        """The exit code of the signal that came."""
+        return self._asked or ExitCode.TERMINATED
+
     def check(self) -> None:
         """Raise Stopped if a signal came."""
         if self.asked:
