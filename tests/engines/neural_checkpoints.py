@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import re
 import tempfile
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 import torch
 
 from airoto_server.engines import cutie, sam2_image, sam2_video, vitmatte
@@ -33,6 +35,13 @@ torch.set_num_threads(1)
 
 State = dict[str, torch.Tensor]
 Array = npt.NDArray[np.float32]
+
+
+def large(*values: Any) -> Any:
+    """A parameter of tests that is run with `AIROTO_TRUE_SIZES=1`: minutes and gigabytes."""
+    wanted = os.environ.get("AIROTO_TRUE_SIZES") == "1"
+    reason = "a large network: AIROTO_TRUE_SIZES=1 runs it"
+    return pytest.param(*values, marks=pytest.mark.skipif(not wanted, reason=reason))
 
 
 def sam2_size(name: str) -> Sam2Size:

@@ -274,11 +274,12 @@ def _untrained(size: CutieSize) -> torch.nn.Module:
     return cutie.network(cutie.configuration(size))
 
 
-def test_the_true_small_size_agrees_with_the_package(tmp_path: Path) -> None:
-    path = neural.write_cutie(tmp_path / "cutie-small-mega.pth", neural.cutie_model(cutie.SMALL))
-    spec = next(spec for spec in cutie.SPECS if spec.facts.name == "cutie-small")
+@pytest.mark.parametrize("size", [cutie.SMALL, neural.large(cutie.BASE)], ids=lambda s: s.name)
+def test_the_true_sizes_agree_with_the_package(tmp_path: Path, size: CutieSize) -> None:
+    path = neural.write_cutie(tmp_path / f"{size.name}-mega.pth", neural.cutie_model(size))
+    spec = next(spec for spec in cutie.SPECS if spec.facts.name == size.name)
     engine: Any = spec.load(LoadOptions(checkpoint=path))
-    pictures, plain = frames(12), Plain(cutie.SMALL)
+    pictures, plain = frames(12), Plain(size)
     expected = [
         plain.step(p, {1: FIRST, 2: SECOND} if i == 0 else None) for i, p in enumerate(pictures)
     ]

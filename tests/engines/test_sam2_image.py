@@ -248,19 +248,30 @@ def test_a_networks_bytes_are_those_of_its_weights() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["safetensors", "meta"])
-def test_the_true_tiny_size_agrees_with_the_package(tmp_path: Path, kind: str) -> None:
-    size = neural.sam2_size("sam2.1-tiny")
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("sam2.1-tiny", "safetensors"),
+        ("sam2.1-tiny", "meta"),
+        *(
+            neural.large(f"sam2{version}-{size}", kind)
+            for size in ("small", "base-plus", "large")
+            for version, kind in (("", "safetensors"), (".1", "meta"))
+        ),
+    ],
+)
+def test_the_true_sizes_agree_with_the_package(tmp_path: Path, name: str, kind: str) -> None:
+    size = neural.sam2_size(name)
     model = neural.sam2_model(size)
     if kind == "meta":
-        path = neural.write_meta_sam2(tmp_path / "sam2.1_hiera_tiny.pt", model)
+        path = neural.write_meta_sam2(tmp_path / f"{name}.pt", model)
     else:
         path = neural.write_safetensors(tmp_path, model)
     spec = next(spec for spec in sam2_image.SPECS if spec.facts.name == size.name)
     engine = spec.load(LoadOptions(checkpoint=path))
     assert isinstance(engine, Segmenter)
     picture = neural.picture(HEIGHT, WIDTH)
-    for name in ("one click", "box and click"):
-        expected = reference(size, picture, PROMPTS[name])
+    for prompts in (PROMPTS["one click"], PROMPTS["box and click"]):
+        expected = reference(size, picture, prompts)
         neural.assert_lively(expected[0])
-        assert worst(masks(engine, picture, PROMPTS[name]), expected) < TOLERANCE
+        assert worst(masks(engine, picture, prompts), expected) < TOLERANCE

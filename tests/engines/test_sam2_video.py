@@ -267,9 +267,13 @@ def test_every_size_is_listed_as_a_tracker() -> None:
 
 
 @pytest.mark.slow
-def test_the_true_tiny_size_agrees_with_the_package(tmp_path: Path) -> None:
-    size = neural.sam2_size("sam2.1-tiny")
-    path = neural.write_meta_sam2(tmp_path / "sam2.1_hiera_tiny.pt", neural.sam2_model(size))
+@pytest.mark.parametrize(
+    "name",
+    ["sam2.1-tiny", *(neural.large(f"sam2.1-{size}") for size in ("small", "base-plus", "large"))],
+)
+def test_the_true_sizes_agree_with_the_package(tmp_path: Path, name: str) -> None:
+    size = neural.sam2_size(name)
+    path = neural.write_meta_sam2(tmp_path / f"{name}.pt", neural.sam2_model(size))
     spec = next(spec for spec in sam2_video.SPECS if spec.facts.name == size.name)
     engine: Any = spec.load(LoadOptions(checkpoint=path))
     pictures, order = by_number(3), [0, 1, 2]

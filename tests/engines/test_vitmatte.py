@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from transformers.models.vitdet.modeling_vitdet import VitDetAttention
 
 from airoto.errors import EngineError, EngineUnavailableError
 from airoto_server.engines import vitmatte
 from airoto_server.engines.registry import LoadOptions
 from airoto_server.engines.roles import Matter, Picture, Trimap
+from airoto_server.engines.vitdet_attention import FusedVitDetAttention
 from airoto_server.engines.vitmatte import VitMatteSize
 
 from . import neural_checkpoints as neural
@@ -105,6 +107,32 @@ def test_every_value_between_is_unknown() -> None:
     assert np.array_equal(
         engine.matte(picture, trimap, seed=0).alpha, engine.matte(picture, other, seed=1).alpha
     )
+
+
+def test_attention_is_fused_in_every_block() -> None:
+    engine = neural.tiny_vitmatte()
+    layers = engine.model.backbone.encoder.layer
+    assert len(layers) == neural.TINY_VITMATTE.layers
+    assert all(isinstance(each.attention, FusedVitDetAttention) for each in layers)
+    with pytest.raises(ValueError, match="no map of attention"):
+        layers[0].attention(torch.zeros(1, 2, 2, 48), output_attentions=True)
+
+
+@pytest.mark.parametrize("shape", [(2, 14, 14), (1, 5, 9), (3, 1, 1)])
+def test_fused_attention_is_the_packages(shape: tuple[int, int, int]) -> None:
+    config = vitmatte.configuration(neural.TINY_VITMATTE).backbone_config
+    packaged = VitDetAttention(config, input_size=(8, 8)).eval()
+    neural.enliven(packaged, 5)
+    patches = torch.randn(*shape, 48, generator=torch.Generator().manual_seed(2))
+    expected = packaged(patches)[0]
+    assert expected.std() > 0.05
+    found = FusedVitDetAttention(packaged)(patches)[0]
+    assert float((found - expected).abs().max() / expected.abs().max()) < 1e-5
+    # The comparison sees what positions do.
+    packaged.rel_pos_w.mul_(0)
+    wrong = packaged(patches)[0]
+    if shape[2] > 1:
+        assert float((found - wrong).abs().max() / expected.abs().max()) > 1e-3
 
 
 def test_a_missing_or_misfitting_trimap_is_refused() -> None:
@@ -202,16 +230,17 @@ def test_the_released_checkpoints_are_listed() -> None:
     }
 
 
-def test_the_true_small_size_agrees_with_the_package(tmp_path: Path) -> None:
-    path = neural.write_author_vitmatte(
-        tmp_path / "ViTMatte_S_Com.pth", neural.vitmatte_model(vitmatte.SMALL)
-    )
-    spec = next(spec for spec in vitmatte.SPECS if spec.facts.name == "vitmatte-small")
+@pytest.mark.parametrize(
+    "size", [vitmatte.SMALL, neural.large(vitmatte.BASE)], ids=lambda s: s.name
+)
+def test_the_true_sizes_agree_with_the_package(tmp_path: Path, size: VitMatteSize) -> None:
+    path = neural.write_author_vitmatte(tmp_path / "ViTMatte.pth", neural.vitmatte_model(size))
+    spec = next(spec for spec in vitmatte.SPECS if spec.facts.name == size.name)
     engine = spec.load(LoadOptions(checkpoint=path))
     assert isinstance(engine, Matter)
-    for size in ((90, 150), (200, 384)):
-        picture, trimap = neural.picture(*size), ring(*size)
-        expected = unknown_of(reference(vitmatte.SMALL, picture, trimap), trimap)
+    for height, width in ((90, 150), (200, 384)):
+        picture, trimap = neural.picture(height, width), ring(height, width)
+        expected = unknown_of(reference(size, picture, trimap), trimap)
         neural.assert_lively(expected)
         alpha = engine.matte(picture, trimap, seed=0).alpha
         assert neural.disagreement(unknown_of(alpha, trimap), expected) < TOLERANCE

@@ -23,7 +23,7 @@ from airoto_server.engines.xmem_memory import (
     new_frame,
     similarity,
 )
-from airoto_server.engines.xmem_network import XMemNetwork, XMemSize, shares
+from airoto_server.engines.xmem_network import XMemNetwork, XMemSize, logits_of, shares
 
 from . import neural_checkpoints as neural
 from . import xmem_checkpoints as checkpoints
@@ -169,11 +169,23 @@ def test_memory_is_bounded_and_given_frames_stay() -> None:
 
 
 def test_shares_compete_for_pixels() -> None:
-    made = shares(torch.tensor([[[0.9, 0.0, 0.5]], [[0.9, 0.0, 0.0]]]))[:, 0]
+    made = shares(logits_of(torch.tensor([[[0.9, 0.0, 0.5]], [[0.9, 0.0, 0.0]]])))[:, 0]
     torch.testing.assert_close(made.sum(0), torch.ones(3))
     assert made[1, 0] == pytest.approx(float(made[2, 0]))
     assert made[0, 1] > 0.99
     assert made[1, 2] == pytest.approx(0.5, abs=1e-3)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_shares_are_exact_where_objects_are_sure(count: int) -> None:
+    """The authors' formula in double precision, of logits far beyond what a float can tell."""
+    logits = 30 * torch.randn(count, 40, 50, generator=torch.Generator().manual_seed(4))
+    sure = torch.sigmoid(logits.double())
+    every = torch.cat([(1 - sure).prod(0, keepdim=True), sure]).clamp(1e-7, 1 - 1e-7)
+    expected = (every / (1 - every)) / (every / (1 - every)).sum(0)
+    torch.testing.assert_close(shares(logits).double(), expected, rtol=1e-5, atol=1e-7)
+    whole = shares(logits_of(torch.tensor([[[0.0, 1.0]]])))
+    assert whole[1, 0, 0] < 1e-6 < 0.999 < whole[1, 0, 1]
 
 
 # --- Passes ----------------------------------------------------------------------------

@@ -3,7 +3,11 @@
 The device policy, in one place:
 - Weights stay float32. `bfloat16` and `float16` mean autocast: matrix products and
   convolutions in the short type, sums and softmax in float32, as the models were trained.
-- Attention is torch's scaled-dot-product attention wherever the carrying package offers it.
+- Attention is torch's scaled-dot-product attention wherever the carrying package offers it, and in
+  ViTMatte, for which `vitdet_attention` brings it.
+- Convolutions are channels-last in ViTMatte alone: measured on the CPU, it takes a seventh off
+  there (1.36 to 1.17 s for a window of 512x512), and nothing off Cutie (1.22 to 1.19 s a frame) or
+  SAM 2.1 (5.43 to 5.46 s). On CUDA none of this was measured.
 - Every pass runs in inference mode (`forward_pass`).
 - Forward passes draw no random numbers, so seeds do not matter to these engines; building
   a network does, and leaves the process's generator as it was (`building`).

@@ -7,7 +7,8 @@ Transformers, Information Fusion 2024, arXiv 2305.15272. The network is transfor
 
 Attention over a whole frame grows with the square of its pixels, so the caller feeds
 windows. They are of the size of the training crops, for which the position embeddings need
-no interpolation.
+no interpolation. Attention is torch's fused one (`vitdet_attention`), which the package has not
+for this network. Convolutions run channels-last, which took a seventh off a window here.
 """
 
 from __future__ import annotations
@@ -116,7 +117,7 @@ class VitMatteMatter(TorchEngine):
     needs_trimap = True
     max_window = 512
     # Three patches of context on each side; a wider one costs more than the bar allows
-    # (`tests/benchmarks/matte_windows.py`).
+    # (`tests/benchmarks/vitmatte_windows.py`).
     overlap = 48
 
     def __init__(
@@ -198,7 +199,10 @@ def build(size: VitMatteSize, facts: EngineFacts, options: LoadOptions) -> VitMa
     """
     place = placement(options)
     try:
+        import torch
         from transformers import VitMatteForImageMatting
+
+        from airoto_server.engines.vitdet_attention import fuse_attention
     except ImportError as exc:
         raise EngineUnavailableError(
             f"engine {facts.name!r} needs the package transformers"
@@ -217,6 +221,8 @@ def build(size: VitMatteSize, facts: EngineFacts, options: LoadOptions) -> VitMa
         model = VitMatteForImageMatting(configuration(size))
     require_match(facts.name, path, state, model.state_dict())
     model.load_state_dict(state, strict=True)
+    fuse_attention(model)
+    model.to(memory_format=torch.channels_last)
     statistics = normalisation(facts.name, path) or AUTHORS_STATISTICS
     return VitMatteMatter(facts, compiled(settle(model, place)), place, statistics)
 
@@ -226,7 +232,7 @@ def _spec(size: VitMatteSize, data: str, rank: int) -> EngineSpec:
     name = size.name if data == "composition-1k" else f"{size.name}-{data}"
     facts = EngineFacts(
         name=name,
-        version=f"2+transformers.{package_version('transformers')}",
+        version=f"3+transformers.{package_version('transformers')}",
         description=f"ViTMatte {size.name.partition('-')[2]}, trained on {data}",
         licence="Apache-2.0",
         commercial_use=True,

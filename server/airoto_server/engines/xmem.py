@@ -57,7 +57,7 @@ def build(facts: EngineFacts, options: LoadOptions, size: object = None) -> XMem
 
 _FACTS = EngineFacts(
     name="xmem",
-    version="1",
+    version="2",
     description="XMem: keyframe masks through long videos",
     licence="MIT",
     commercial_use=True,

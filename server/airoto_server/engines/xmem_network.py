@@ -8,11 +8,15 @@ what depends on the picture alone is (1, C, h, w).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+# The logit of a probability 1e-7 from 1, where the authors limit it.
+_SURE = math.log((1 - 1e-7) / 1e-7)
 
 
 @dataclass(frozen=True)
@@ -280,15 +284,22 @@ class XMemNetwork(nn.Module):
         self.decoder = _Decoder(size)
 
 
-def shares(probabilities: Tensor) -> Tensor:
-    """Objects' probabilities (objects, H, W) as shares of pixels, the background first.
+def shares(logits: Tensor) -> Tensor:
+    """Objects' logits (objects, H, W) as shares of pixels, the background first.
 
     Source: soft aggregation, Oh et al., Video Object Segmentation using Space-Time Memory
-    Networks, ICCV 2019.
+    Networks, ICCV 2019. The authors take it of probabilities, limited to 1e-7 from 0 and 1. The
+    same is taken of logits here, since of a probability near 1 single precision knows only the
+    nearest multiple of 6e-8: two objects that are both sure of a pixel would share it by rounding.
     """
-    background = (1 - probabilities).prod(0, keepdim=True)
-    odds = torch.cat([background, probabilities]).clamp(1e-7, 1 - 1e-7)
-    return torch.softmax(torch.log(odds / (1 - odds)), 0)
+    elsewhere = F.logsigmoid(-logits).sum(0, keepdim=True)
+    background = elsewhere - torch.log(-torch.expm1(elsewhere))
+    return torch.softmax(torch.cat([background, logits]).clamp(-_SURE, _SURE), 0)
+
+
+def logits_of(probabilities: Tensor) -> Tensor:
+    """Logits of probabilities, of 0 and 1 too, as far as `shares` tells them apart."""
+    return (torch.log(probabilities) - torch.log1p(-probabilities)).clamp(-2 * _SURE, 2 * _SURE)
 
 
 def _beside(picture: Tensor, x: Tensor) -> Tensor:

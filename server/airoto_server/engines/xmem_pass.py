@@ -31,7 +31,7 @@ from airoto_server.engines.torch_support import (
 )
 from airoto_server.engines.track_inputs import TrackInputs
 from airoto_server.engines.xmem_memory import Memory, new_frame
-from airoto_server.engines.xmem_network import shares
+from airoto_server.engines.xmem_network import logits_of, shares
 
 if TYPE_CHECKING:
     import torch
@@ -103,7 +103,7 @@ class XMemPass:
             with forward_pass(self._place):
                 seen = self._see(picture)
                 order = [each for each in self._inputs.object_ids if each in masks]
-                planes = shares(self._stacked(seen, masks, order))[1:]
+                planes = shares(logits_of(self._stacked(seen, masks, order)))[1:]
                 hidden = self._blank(seen, len(order))
                 values, _ = self._encode(seen, planes, hidden)
                 state = _shown(self._with_objects(self._state, order, seen), masks)
@@ -175,7 +175,7 @@ class XMemPass:
                 for place in range(len(predicted)):
                     if state.objects[place] not in given:
                         known[place] = predicted[place] * free
-            predicted = shares(known)[1:]
+            predicted = shares(logits_of(known))[1:]
         assert predicted is not None
         if remember:
             assert state.hidden is not None
@@ -194,7 +194,7 @@ class XMemPass:
         memory, read = state.memory.read(seen.key, seen.selection, state.objects[0])
         values = torch.cat([read[each] for each in state.objects])
         logits, hidden = self._engine.model.decoder(seen.features, values, state.hidden)
-        planes = shares(torch.sigmoid(logits[:, 0].float()))[1:]
+        planes = shares(logits[:, 0].float())[1:]
         return replace(state, memory=memory, hidden=hidden if update else state.hidden), planes
 
     def _encode(
