@@ -180,27 +180,29 @@ class Planes:
         finally:
             block.release()
 
-    def fetch(self, handle: str, *, release: bool = True) -> Arrived:
+    def fetch(self, handle: str, *, plane: Message | None = None, release: bool = True) -> Arrived:
         """The plane behind a handle; use it in a `with` statement.
 
         Args:
+            plane: what it is, where that is known; otherwise the server is asked first.
             release: the server may forget the handle after this.
 
         Raises:
             HandleUnknownError: there is nothing behind it, or no plane.
+            BadRequestError: it is another plane than `plane`.
             AIRotoError: as `Link.call` and `Link.download`.
         """
-        plane = self._link.call("PutPlane", {"handle": handle})["plane"]
+        if plane is None:
+            plane = self._link.call("PutPlane", {"handle": handle})["plane"]
         block, reason = self._block(plane)
         if block is None:
-            return Arrived(plane, self._downloaded(handle, release), None, reason)
+            return Arrived(plane, self._downloaded(handle, plane, release), None, reason)
         try:
-            self._link.call(
-                "PutPlane", {"handle": handle, "target": block.message(), "release": release}
-            )
+            request = {"handle": handle, "target": block.message(), "release": release}
+            plane = self._link.call("PutPlane", request)["plane"]
         except HandleUnknownError as exc:
             self._retire(block.ring)
-            return Arrived(plane, self._downloaded(handle, release), None, exc.message)
+            return Arrived(plane, self._downloaded(handle, plane, release), None, exc.message)
         except AIRotoError as exc:
             if isinstance(exc, _UNDECIDED):
                 self._retire(block.ring)
@@ -208,6 +210,11 @@ class Planes:
                 block.release()
             raise
         return Arrived(plane, block.view.toreadonly(), block, "")
+
+    def forget(self, handle: str) -> None:
+        """Let the server forget a plane that is not needed any more; twice does no harm."""
+        with contextlib.suppress(HandleUnknownError):
+            self._link.call("PutPlane", {"handle": handle, "release": True})
 
     def close(self) -> None:
         """Give the shared memory back. Planes travel in chunks after that."""
@@ -237,7 +244,10 @@ class Planes:
                 reason = exc.message
         return Sent(self._link.upload_plane(view, plane)["handle"], "stream", reason)
 
-    def _downloaded(self, handle: str, release: bool) -> memoryview:
+    def _downloaded(self, handle: str, plane: Message, release: bool) -> memoryview:
+        found = shape_of(self._link.call("PutPlane", {"handle": handle})["plane"])
+        if found != shape_of(plane):
+            raise BadRequestError(f"{handle} is a plane of {found}, not {shape_of(plane)}")
         with tempfile.TemporaryDirectory(prefix="airoto-plane-") as folder:
             path = Path(folder) / "plane.raw"
             self._link.download(handle, path, encoding="raw", release=release)

@@ -52,8 +52,14 @@ def test_a_plane_goes_by_ring_over_either_link(server: RunningServer) -> None:
                     sent = place.send()
                 with planes.fetch(sent.handle, release=False) as back:
                     assert (np.frombuffer(back.view, np.float16) == 0.5).all()
+                with planes.fetch(sent.handle, plane=back.plane, release=False) as again:
+                    assert (np.frombuffer(again.view, np.float16) == 0.5).all()
+                with pytest.raises(BadRequestError, match="is for 3 x 36 x 64 half"):
+                    planes.fetch(sent.handle, plane={**PLANE, "width": 3, "channels": 64})
+                planes.forget(sent.handle)
+                planes.forget(sent.handle)
                 with pytest.raises(HandleUnknownError):
-                    planes.fetch("nothing")
+                    planes.fetch(sent.handle)
     assert ring_files(server.link) == []
 
 

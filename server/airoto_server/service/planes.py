@@ -63,6 +63,6 @@ def put_plane(workshop: Workshop, request: pb.PutPlaneRequest) -> pb.PutPlaneRes
         data = item.array().reshape(-1).data.cast("B")
         workshop.rings.open(request.target.ring).write(request.target, item.plane, data)
     digest = item.sha256 if request.digest else ""
-    if request.HasField("target") and request.release:
+    if request.release:
         workshop.spool.release(request.handle)
     return pb.PutPlaneResponse(plane=item.plane.to_wire(), sha256=digest)
