@@ -277,3 +277,24 @@ def test_a_closed_ring_leaves_nothing_and_its_views_stay(ring: Ring) -> None:
     assert (pixels == 7).all()
     assert ring.block(HALF) is None
     block.release()
+
+
+@pytest.mark.parametrize("rows", [1000, 1001, 1777])
+def test_large_planes_are_copied_in_stretches_without_a_seam(tmp_path: Path, rows: int) -> None:
+    rings = Rings(tmp_path / "rings", max_bytes=1 << 27, threads=3)
+    ring = Ring(rings.folder, 40 << 20)
+    rings.attach(ring.name, ring.size, ring.nonce)
+    plane, pixels = a_matte((rows, 1013, 3))
+    wire = {**HALF, "width": 1013, "height": rows}
+    block = ring.block(wire)
+    assert block is not None
+    block.view[:] = pixels.reshape(-1).data.cast("B")
+    assert read(rings, message(block)) == pixels.tobytes()
+    block.view[:] = bytes(block.size)
+    rings.open(ring.name).write(message(block), plane, pixels.reshape(-1).data.cast("B"))
+    assert bytes(block.view) == pixels.tobytes()
+    os.truncate(ring.path, block.offset + PAGE + block.size // 2)
+    with pytest.raises(BadRequestError, match="was cut short"):
+        read(rings, message(block))
+    ring.close()
+    rings.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib.metadata
 import logging
+import os
 import tempfile
 import time
 import zlib
@@ -130,7 +131,11 @@ class Workshop:
         self.folder = self._scratch.folder
         # Memory, and not on a disk, where the system has a folder for that.
         self._memory = Scratch(settings.ring_parent or memory_folder() or settings.scratch)
-        self.rings = Rings(self._memory.folder / "rings", max_bytes=settings.ring_bytes)
+        self.rings = Rings(
+            self._memory.folder / "rings",
+            max_bytes=settings.ring_bytes,
+            threads=min(4, os.cpu_count() or 1),
+        )
         self.roots = Roots(settings.roots)
         self.watch = watch
         self.admission = Admission(

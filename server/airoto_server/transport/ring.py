@@ -30,15 +30,17 @@ from airoto.ring_layout import (
 )
 from airoto.wire import messages as pb
 from airoto.wire.chunks import check_plane
+from airoto_server.transport.copier import Copier
 from airoto_server.transport.planes import Plane
 
 
 class Ring:
     """An attached ring. For any number of threads."""
 
-    def __init__(self, path: Path, size: int, nonce: bytes) -> None:
+    def __init__(self, path: Path, size: int, nonce: bytes, copier: Copier) -> None:
         """
         Args:
+            copier: does the copying.
             path: the file, in the server's folder for rings.
             size: bytes that it has, as the client says.
             nonce: what its head holds, as the client says.
@@ -48,6 +50,7 @@ class Ring:
         """
         self.path = path
         self.size = size
+        self._copier = copier
         self._users = 0
         self._closed = False
         self._change = threading.Condition()
@@ -76,12 +79,15 @@ class Ring:
         with self._open() as file:
             self._find(file, source)
             start = source.offset + PAGE
-            done = 0
-            while done < len(memory):
-                count = os.preadv(file, [memory[done:]], start + done)
-                if count == 0:
-                    raise self._cut_short()
-                done += count
+
+            def copy(begin: int, end: int) -> None:
+                while begin < end:
+                    count = os.preadv(file, [memory[begin:end]], start + begin)
+                    if count == 0:
+                        raise self._cut_short()
+                    begin += count
+
+            self._copier.run(copy, len(memory))
             # Whoever used the block again meanwhile wrote its head first.
             self._find(file, source)
 
@@ -101,10 +107,13 @@ class Ring:
             if os.fstat(file).st_size < self.size:
                 raise self._cut_short()
             start = target.offset + PAGE
-            done = 0
+
+            def copy(begin: int, end: int) -> None:
+                while begin < end:
+                    begin += os.pwritev(file, [data[begin:end]], start + begin)
+
             try:
-                while done < len(data):
-                    done += os.pwritev(file, [data[done:]], start + done)
+                self._copier.run(copy, len(data))
             except OSError as exc:
                 if exc.errno in (errno.ENOSPC, errno.EDQUOT):
                     raise OutOfSpaceError(

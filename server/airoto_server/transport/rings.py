@@ -8,6 +8,7 @@ from pathlib import Path
 
 from airoto.errors import BadRequestError, TooLargeError
 from airoto.ring_layout import is_ring_name
+from airoto_server.transport.copier import Copier
 from airoto_server.transport.ring import Ring, take_lock, unknown_ring
 
 # Files here are memory, where the system has such a folder.
@@ -23,17 +24,19 @@ def memory_folder() -> Path | None:
 class Rings:
     """The rings that are attached, and the folder in which clients make them."""
 
-    def __init__(self, folder: Path, *, max_bytes: int, most: int = 32) -> None:
+    def __init__(self, folder: Path, *, max_bytes: int, most: int = 32, threads: int = 2) -> None:
         """
         Args:
             folder: made with mode 0700 if it is not there.
             max_bytes: of one ring; 0: there are none.
             most: rings that there may be at once.
+            threads: that copy one plane.
         """
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder = folder
         self.max_bytes = max_bytes
         self._most = most
+        self._copier = Copier(threads)
         self._rings: dict[str, Ring] = {}
         self._lock = threading.Lock()
 
@@ -48,7 +51,7 @@ class Rings:
         if size > self.max_bytes:
             raise TooLargeError(f"a ring of {size} bytes; allowed: at most {self.max_bytes}")
         self.sweep()
-        ring = Ring(self.folder / name, size, nonce)
+        ring = Ring(self.folder / name, size, nonce, self._copier)
         with self._lock:
             if len(self._rings) >= self._most and name not in self._rings:
                 ring.close()
@@ -103,6 +106,7 @@ class Rings:
             names = list(self._rings)
         for name in names:
             self.detach(name)
+        self._copier.close()
 
 
 def _is_abandoned_file(path: Path) -> bool:
