@@ -297,18 +297,22 @@ def test_the_bridge_link_needs_only_the_standard_library_of_python_3_9(toy, brid
         "import sys\n"
         f"sys.path[:0] = [{str(ROOT / 'nuke_plugin')!r}, {str(ROOT / 'proto')!r}]\n"
         "from airoto_client.bridge_link import BridgeLink\n"
-        "import airoto_client.link, airoto_client.exit_codes\n"
+        "import airoto_client.link, airoto_client.exit_codes, airoto_client.ring\n"
+        "from airoto_client.planes import Planes\n"
         "foreign = {'grpc', 'google', 'fileseq', 'rich', 'airoto.wire', 'airoto.v1'}\n"
         "wrong = foreign & set(sys.modules)\n"
         "assert not wrong, wrong\n"
         f"with BridgeLink({[*bridge_command, toy.target]!r}) as link:\n"
         "    print(link.call('GetServerInfo', {})['version'])\n"
+        "    plane = {'width': 4, 'height': 2, 'channels': 1, 'pixel_type': 'PIXEL_TYPE_FLOAT'}\n"
+        "    with Planes(link) as planes:\n"
+        "        print(planes.send(bytes(32), plane).reason)\n"
     )
     ran = subprocess.run(
         [python, "-S", "-E", "-c", script], env=version, capture_output=True, text=True, check=False
     )
     assert ran.returncode == 0, ran.stderr
-    assert ran.stdout == "0.0.toy\n"
+    assert ran.stdout == "0.0.toy\nthe server offers no shared memory\n"
 
 
 # ---- lines and errors ----------------------------------------------------------------------
