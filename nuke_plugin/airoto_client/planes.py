@@ -211,6 +211,20 @@ class Planes:
             raise
         return Arrived(plane, block.view.toreadonly(), block, "")
 
+    def read_matte(self, handle: str, name: str = "") -> Arrived:
+        """An alpha of a rendered matte (`FrameResult.handle`), half, one channel.
+
+        Args:
+            name: of an object; empty: the union.
+
+        Raises:
+            HandleUnknownError: there is no file behind the handle.
+            BadRequestError: the matte has no such object.
+            AIRotoError: as `fetch`.
+        """
+        answer = self._link.call("ReadMatte", {"handle": handle, "object": name})
+        return self.fetch(answer["handle"], plane=answer["plane"])
+
     def forget(self, handle: str) -> None:
         """Let the server forget a plane that is not needed any more; twice does no harm."""
         with contextlib.suppress(HandleUnknownError):

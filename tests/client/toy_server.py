@@ -79,7 +79,7 @@ class Toy:
     async def AttachRing(self, request, context):
         await _abort(context, BadRequestError("a toy has no use for a ring"))
 
-    DetachRing = TakePlane = PutPlane = AttachRing
+    DetachRing = TakePlane = PutPlane = ReadMatte = AttachRing
 
     async def GetStatus(self, request, context):
         return pb.GetStatusResponse(version="0.0.toy", pid=os.getpid())

@@ -143,7 +143,7 @@ class Quiet:
 
     GetServerInfo = ProvePath = ProbePlate = Upload = Download = _nothing
     Detect = Segment = Matte = GetStatus = _nothing
-    AttachRing = DetachRing = TakePlane = PutPlane = _nothing
+    AttachRing = DetachRing = TakePlane = PutPlane = ReadMatte = _nothing
 
 
 def test_keepalive_pings_during_a_long_quiet_call_do_not_end_it(serve: Any) -> None:

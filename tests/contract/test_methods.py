@@ -58,7 +58,7 @@ class Memory:
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not here")
 
     ProvePath = ProbePlate = Detect = Segment = Matte = GetStatus = _nothing
-    AttachRing = DetachRing = TakePlane = PutPlane = _nothing
+    AttachRing = DetachRing = TakePlane = PutPlane = ReadMatte = _nothing
 
 
 def test_every_call_of_the_service_is_listed_with_its_shape() -> None:
@@ -81,6 +81,7 @@ def test_every_call_of_the_service_is_listed_with_its_shape() -> None:
         "DetachRing": (False, False),
         "TakePlane": (False, False),
         "PutPlane": (False, False),
+        "ReadMatte": (False, False),
     }
 
 

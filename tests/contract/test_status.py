@@ -63,7 +63,7 @@ class Failing:
         await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no")
 
     ProvePath = ProbePlate = Upload = Download = Detect = Segment = Matte = GetStatus = _refuse
-    AttachRing = DetachRing = TakePlane = PutPlane = _refuse
+    AttachRing = DetachRing = TakePlane = PutPlane = ReadMatte = _refuse
 
 
 def raised_by_info(target: str, timeout: float = 20) -> AIRotoError:

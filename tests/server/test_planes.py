@@ -18,7 +18,7 @@ from airoto_client.grpc_link import GrpcLink
 from airoto_client.planes import Planes
 
 from .conftest import RunningServer, StartServer
-from .rendering import small_disk
+from .rendering import channels, small_disk
 from .serving import served
 
 PLANE = {"width": 64, "height": 36, "channels": 3, "pixel_type": "PIXEL_TYPE_HALF", "x": -4}
@@ -107,6 +107,54 @@ def test_a_picture_from_the_ring_is_segmented_and_matted_as_from_chunks(
                 found.append((alpha.plane, bytes(alpha.view)))
     assert found[0] == found[1]
     assert found[0][0]["channels"] == 1
+
+
+def test_a_render_takes_pictures_and_gives_mattes_by_ring(
+    server: RunningServer, tmp_path: Path
+) -> None:
+    recipe = {
+        "version": 1,
+        "plate": {
+            "path": "rendered.####.exr",
+            "frames": {"first": 1, "last": 2},
+            "format": {"width": 64, "height": 36},
+            "colour": {"space": "ACEScg"},
+        },
+        "objects": [
+            {"id": 1, "name": "hero", "prompts": [{"frame": 1, "points": [{"x": 20, "y": 18}]}]},
+            {"id": 2, "name": "prop", "prompts": [{"frame": 1, "points": [{"x": 50, "y": 9}]}]},
+        ],
+        "segment": {"engine": "null"},
+        "track": {"engine": "null"},
+        "matte": {"engine": "null"},
+        "output": {"path": str(tmp_path / "m.####.exr")},
+    }
+    with Planes(server.link) as planes:
+        uploads = []
+        for frame in (1, 2):
+            sent = planes.send((PIXELS / frame).data, {**PLANE, "x": 0})
+            uploads.append({"frame": frame, "handle": sent.handle})
+        request = {"recipe": recipe, "uploads": uploads, "delivery": "DELIVERY_HANDLES"}
+        handles = [
+            event["frame"]["handle"]
+            for event in server.link.stream("Render", request)
+            if "frame" in event
+        ]
+        assert len(handles) == 2
+        for number, handle in enumerate(handles):
+            file = tmp_path / f"{number}.exr"
+            server.link.download(handle, file, release=False)
+            expected = channels(file)
+            for name, channel in (("", "A"), ("hero", "matte_hero.A"), ("prop", "matte_prop.A")):
+                with planes.read_matte(handle, name) as alpha:
+                    assert alpha.way == "ring"
+                    found = np.frombuffer(alpha.view, np.float16).reshape(36, 64)
+                    assert found.max() == 1
+                    np.testing.assert_array_equal(found, expected[channel])
+        with pytest.raises(BadRequestError, match="has no object 'car'; it has hero, prop"):
+            planes.read_matte(handles[0], "car")
+        with pytest.raises(HandleUnknownError, match="is a raw plane, not a file"):
+            planes.read_matte(uploads[0]["handle"])
 
 
 def test_no_room_in_the_ring_means_chunks_and_is_said(server: RunningServer) -> None:

@@ -322,6 +322,22 @@ class PutPlaneRequest(_message.Message):
     digest: bool
     def __init__(self, handle: _Optional[str] = ..., target: _Optional[_Union[_plane_pb2.RingPlane, _Mapping]] = ..., release: bool = ..., digest: bool = ...) -> None: ...
 
+class ReadMatteRequest(_message.Message):
+    __slots__ = ("handle", "object")
+    HANDLE_FIELD_NUMBER: _ClassVar[int]
+    OBJECT_FIELD_NUMBER: _ClassVar[int]
+    handle: str
+    object: str
+    def __init__(self, handle: _Optional[str] = ..., object: _Optional[str] = ...) -> None: ...
+
+class ReadMatteResponse(_message.Message):
+    __slots__ = ("handle", "plane")
+    HANDLE_FIELD_NUMBER: _ClassVar[int]
+    PLANE_FIELD_NUMBER: _ClassVar[int]
+    handle: str
+    plane: _plane_pb2.RawPlane
+    def __init__(self, handle: _Optional[str] = ..., plane: _Optional[_Union[_plane_pb2.RawPlane, _Mapping]] = ...) -> None: ...
+
 class PutPlaneResponse(_message.Message):
     __slots__ = ("plane", "sha256")
     PLANE_FIELD_NUMBER: _ClassVar[int]

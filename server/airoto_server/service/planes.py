@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from airoto.errors import HandleUnknownError, TooLargeError
+import numpy as np
+
+from airoto.errors import BadRequestError, HandleUnknownError, TooLargeError
 from airoto.wire import messages as pb
 from airoto.wire.chunks import check_plane
 from airoto_server.sessions.workshop import Workshop
@@ -66,3 +68,30 @@ def put_plane(workshop: Workshop, request: pb.PutPlaneRequest) -> pb.PutPlaneRes
     if request.release:
         workshop.spool.release(request.handle)
     return pb.PutPlaneResponse(plane=item.plane.to_wire(), sha256=digest)
+
+
+def read_matte(workshop: Workshop, request: pb.ReadMatteRequest) -> pb.ReadMatteResponse:
+    """Decode one alpha of a matte's file and keep it as a plane.
+
+    Raises:
+        HandleUnknownError: nothing is behind the handle, or no file.
+        FrameUnreadableError: it is no matte of ours.
+        BadRequestError: the matte has no such object.
+    """
+    item, decoder = workshop.spool.open(request.handle), workshop.decoder
+    label = item.name or request.handle
+    name = request.object
+    if name:
+        there = decoder.read_matte_info(item.path, label=label).objects
+        if name not in there:
+            raise BadRequestError(
+                f"{label} has no object {name!r}; it has {', '.join(there) or 'none'}"
+            )
+        image = decoder.read_matte_alpha(item.path, name, label=label)
+    else:
+        image = decoder.read_mask(item.path, label=label)
+    kept = workshop.spool.put_array(
+        image.mask.astype(np.float16), window=image.window, display=image.display
+    )
+    assert kept.plane is not None
+    return pb.ReadMatteResponse(handle=kept.handle, plane=kept.plane.to_wire())

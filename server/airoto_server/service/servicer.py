@@ -19,7 +19,13 @@ from airoto_server.service.convert import (
 )
 from airoto_server.service.info import server_info
 from airoto_server.service.metrics import Metrics
-from airoto_server.service.planes import attach_ring, detach_ring, put_plane, take_plane
+from airoto_server.service.planes import (
+    attach_ring,
+    detach_ring,
+    put_plane,
+    read_matte,
+    take_plane,
+)
 from airoto_server.service.record import CallRecord
 from airoto_server.service.status import server_status
 from airoto_server.service.transfer import download, prove_path, receive
@@ -133,6 +139,13 @@ class Servicer:
     async def PutPlane(self, request: pb.PutPlaneRequest, context: Context) -> pb.PutPlaneResponse:
         return await self._calls.unary(
             "PutPlane", context, lambda cancel: put_plane(self._workshop, request)
+        )
+
+    async def ReadMatte(
+        self, request: pb.ReadMatteRequest, context: Context
+    ) -> pb.ReadMatteResponse:
+        return await self._calls.unary(
+            "ReadMatte", context, lambda cancel: read_matte(self._workshop, request)
         )
 
     async def Detect(self, request: pb.DetectRequest, context: Context) -> pb.DetectResponse:
