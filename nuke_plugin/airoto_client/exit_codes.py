@@ -39,6 +39,7 @@ class ExitCode(enum.IntEnum):
     ENGINE = 6
     BUSY = 7
     FORBIDDEN = 8
+    UNHEALTHY = 9
     MISSING = 9
     MEMORY = 10
     INTERRUPTED = 130

@@ -15,6 +15,7 @@ from airoto_client.cli import (
     bridge,
     correct,
     detect,
+    doctor,
     farm,
     info,
     matte,
@@ -33,7 +34,7 @@ from airoto_client.exit_codes import ExitCode, exit_code_of
 
 _VERBS = (
     roto, render, detect, segment, matte, recipe, correct, preset, farm,
-    info, status, sample, server_verbs, bridge,
+    info, status, doctor, sample, server_verbs, bridge,
 )  # fmt: skip
 
 _EPILOG = """\

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from airoto_client.cli import bundle
 from airoto_client.cli.reporting import error_lines
 from airoto_client.cli.server_package import missing_server
 from airoto_client.exit_codes import ExitCode
@@ -19,6 +20,9 @@ _VERBS = {
     "cache": ("airoto_server.storage.cli", "tell, clear and prune the kept results"),
 }
 
+# The installer has it.
+BUNDLE = "bundle"
+
 
 def register(verbs: Any) -> None:
     """Name the commands in the help; their options are the server's."""
@@ -26,15 +30,20 @@ def register(verbs: Any) -> None:
         verbs.add_parser(
             verb, add_help=False, help=f"{what} (airoto {verb} --help tells its options)"
         )
+    verbs.add_parser(
+        BUNDLE, add_help=False, help="gather an installation for machines without a network"
+    )
 
 
 def is_ours(arguments: Sequence[str]) -> bool:
     """Whether the command line names one of these verbs."""
-    return bool(arguments) and arguments[0] in _VERBS
+    return bool(arguments) and arguments[0] in (*_VERBS, BUNDLE)
 
 
 def delegate(arguments: Sequence[str]) -> int:
     """Hand a verb's arguments to the server's own command line."""
+    if arguments[0] == BUNDLE:  # the installer's own, which needs no server
+        return bundle.delegate(arguments[1:])
     missing = missing_server()
     if missing is not None:
         print("\n".join(error_lines(missing)), file=sys.stderr)

@@ -23,7 +23,9 @@ from airoto.errors import AIRotoError, BadRequestError, ServerUnreachableError
 from airoto.presets.places import INDEX_VARIABLE
 from airoto.wire.channel import Target, default_target, parse_target, server_options
 from airoto.wire.methods import SERVICE_NAME, generic_handler
+from airoto_server.app.installation import default_devices
 from airoto_server.app.logs import JSON, TEXT, start_log
+from airoto_server.app.ready import tell_ready
 from airoto_server.engines.torch_support import PRECISIONS
 from airoto_server.ops.parallel import default_threads, limit_libraries
 from airoto_server.service.metrics import Metrics
@@ -102,7 +104,7 @@ def arguments() -> argparse.ArgumentParser:
         action="append",
         default=[],
         help="cpu, cuda:0, mps; may be given several times, renders are spread over them "
-        "(default: cpu)",
+        "(default: $AIROTO_DEVICE, what the installer found, or cpu)",
     )
     parser.add_argument(
         "--renders",
@@ -213,7 +215,7 @@ async def _serve(options: argparse.Namespace, target: Target) -> int:
         roots=tuple(options.root),
         scratch=options.scratch,
         threads=threads,
-        devices=tuple(dict.fromkeys(options.device)) or Settings.devices,
+        devices=tuple(dict.fromkeys(options.device)) or default_devices(),
         renders=options.renders,
         waiting=options.waiting,
         precision=options.precision,
@@ -254,6 +256,7 @@ async def _serve(options: argparse.Namespace, target: Target) -> int:
             shown = page.url if sys.stdout.isatty() else "`airoto status --url` tells where"
             sys.stdout.write(f"status page: {shown}\nmetrics: {page.metrics_url}\n")
         sys.stdout.flush()
+        tell_ready()
         await _until_told(options.exit_with_parent)
         _log.info("stopping")
         await status.enter_graceful_shutdown()

@@ -1,0 +1,1 @@
+"""AIRoto's installer. Standard library only; runs on Python 3.9 and newer."""

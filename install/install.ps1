@@ -1,0 +1,24 @@
+# Installs AIRoto's client on Windows: powershell -File install\install.ps1 --help
+# The server needs Unix sockets; let AIROTO_SERVER name one on another machine. Never run where it was written.
+$ErrorActionPreference = 'Stop'
+$script = Join-Path $PSScriptRoot 'install.py'
+$candidates = @()
+if ($env:AIROTO_PYTHON) { $candidates += , @($env:AIROTO_PYTHON) }
+foreach ($version in '3.13', '3.12', '3.11', '3.10', '3.9') { $candidates += , @('py', "-$version") }
+$candidates += , @('python')
+foreach ($candidate in $candidates) {
+    $program = $candidate[0]
+    $options = @($candidate | Select-Object -Skip 1)
+    if (-not (Get-Command $program -ErrorAction SilentlyContinue)) { continue }
+    & $program @options -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>$null
+    if ($LASTEXITCODE -eq 0) {
+        $verbs = 'install', 'upgrade', 'rollback', 'uninstall', 'versions', 'prune', 'bundle'
+        $arguments = @($args)
+        $installs = $arguments.Count -eq 0 -or $arguments[0] -notin $verbs[2..6]
+        if ($installs -and '--client-only' -notin $arguments) { $arguments += '--client-only' }
+        & $program @options -I $script @arguments
+        exit $LASTEXITCODE
+    }
+}
+Write-Error 'Python 3.9 or newer is needed and was not found; set AIROTO_PYTHON to one'
+exit 6

@@ -1,0 +1,1 @@
+"""`airoto doctor`: whether this installation works, and what to do where it does not."""
