@@ -105,7 +105,8 @@ def socket() -> Check:
             )
     if listens(path):
         return passed("socket", f"{path}: a server listens")
-    return passed("socket", f"{path}: no server listens, so commands start their own")
+    then = "commands start their own" if has_server() else "none can be started here"
+    return passed("socket", f"{path}: no server listens, {then}")
 
 
 def nuke(home: Path) -> Check:
