@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,95 @@ def write(folder: Path, network: Any = None) -> Path:
     (network or model()).save_pretrained(folder)
     write_tokenizer(folder)
     return folder
+
+
+def authors_names(state: neural.State) -> neural.State:
+    """transformers' tensors as the authors' file has them, found through its own table."""
+    chosen: neural.State = {}
+    for name, tensor in state.items():
+        for ours, theirs in AUTHORS:
+            name = re.sub(ours, theirs, name)
+        part = re.search(r"(attention\.[qkv]_proj|\.(query|key|value))\.(weight|bias)$", name)
+        if part is not None and "bert." not in name and "swin.layernorm" not in name:
+            name = re.sub(r"attention\.[qkv]_proj\.", "attn.qkv.", name)
+            name = re.sub(r"\.(query|key|value)\.(weight|bias)$", r".in_proj_\2", name)
+            chosen[name] = torch.cat([chosen[name], tensor]) if name in chosen else tensor
+        elif "swin.layernorm" not in name:
+            chosen[name] = tensor
+    return chosen
+
+
+# From the end of the network to its parts, as the authors' modules are nested.
+AUTHORS = (
+    (r"^model\.backbone\.conv_encoder\.model\.swin\.encoder\.layers", "backbone.0.layers"),
+    (
+        r"^model\.backbone\.conv_encoder\.model\.swin\.embeddings\.patch_embeddings\.projection",
+        "backbone.0.patch_embed.proj",
+    ),
+    (
+        r"^model\.backbone\.conv_encoder\.model\.swin\.embeddings\.norm",
+        "backbone.0.patch_embed.norm",
+    ),
+    (r"^model\.backbone\.conv_encoder\.model\.hidden_states_norms\.stage2", "backbone.0.norm1"),
+    (r"^model\.backbone\.conv_encoder\.model\.hidden_states_norms\.stage3", "backbone.0.norm2"),
+    (r"^model\.backbone\.conv_encoder\.model\.hidden_states_norms\.stage4", "backbone.0.norm3"),
+    ("layernorm_before", "norm1"),
+    ("layernorm_after", "norm2"),
+    (r"attention\.relative_position_bias\.", "attn."),
+    (r"attention\.o_proj", "attn.proj"),
+    (r"^model\.text_backbone\.", "bert."),
+    (r"^model\.text_projection\.", "feat_map."),
+    (r"^model\.input_proj_vision\.", "input_proj."),
+    (r"^model\.", "transformer."),
+    (r"layers\.(\d+)\.text_enhancer_layer\.layer_norm_before", r"text_layers.\1.norm1"),
+    (r"layers\.(\d+)\.text_enhancer_layer\.layer_norm_after", r"text_layers.\1.norm2"),
+    (r"layers\.(\d+)\.text_enhancer_layer\.fc", r"text_layers.\1.linear"),
+    (r"layers\.(\d+)\.text_enhancer_layer", r"text_layers.\1"),
+    (r"layers\.(\d+)\.fusion_layer\.vision_param", r"fusion_layers.\1.gamma_v"),
+    (r"layers\.(\d+)\.fusion_layer\.text_param", r"fusion_layers.\1.gamma_l"),
+    (r"layers\.(\d+)\.fusion_layer\.layer_norm_vision", r"fusion_layers.\1.layer_norm_v"),
+    (r"layers\.(\d+)\.fusion_layer\.layer_norm_text", r"fusion_layers.\1.layer_norm_l"),
+    (r"layers\.(\d+)\.fusion_layer\.attn\.(.*)vision_proj", r"fusion_layers.\1.attn.\2v_proj"),
+    (r"layers\.(\d+)\.fusion_layer\.attn\.(.*)text_proj", r"fusion_layers.\1.attn.\2l_proj"),
+    (r"layers\.(\d+)\.deformable_layer\.self_attn_layer_norm", r"layers.\1.norm1"),
+    (r"layers\.(\d+)\.deformable_layer\.final_layer_norm", r"layers.\1.norm2"),
+    (r"layers\.(\d+)\.deformable_layer\.fc", r"layers.\1.linear"),
+    (r"layers\.(\d+)\.deformable_layer", r"layers.\1"),
+    (r"decoder\.layers\.(\d+)\.encoder_attn_text_layer_norm", r"decoder.layers.\1.catext_norm"),
+    (r"decoder\.layers\.(\d+)\.encoder_attn_text", r"decoder.layers.\1.ca_text"),
+    (r"decoder\.layers\.(\d+)\.encoder_attn_layer_norm", r"decoder.layers.\1.norm1"),
+    (r"decoder\.layers\.(\d+)\.encoder_attn", r"decoder.layers.\1.cross_attn"),
+    (r"decoder\.layers\.(\d+)\.self_attn_layer_norm", r"decoder.layers.\1.norm2"),
+    (r"decoder\.layers\.(\d+)\.final_layer_norm", r"decoder.layers.\1.norm3"),
+    (r"decoder\.layers\.(\d+)\.fc", r"decoder.layers.\1.linear"),
+    (r"decoder\.layer_norm", "decoder.norm"),
+    (r"reference_points_head", "ref_point_head"),
+    (r"query_position_embeddings", "tgt_embed"),
+    (r"encoder_output_bbox_embed", "enc_out_bbox_embed"),
+)
+
+
+def released(swin: str) -> dict[str, tuple[int, ...]]:
+    """Names and shapes in the authors' file for Swin-T (`t`) or Swin-B (`b`)."""
+    table = Path(__file__).parent / "tables" / f"grounding_dino_swin_{swin}.txt"
+    rows = (line.split() for line in table.read_text().splitlines() if line[0] != "#")
+    return {name: tuple(map(int, shape.split("x"))) for name, shape in rows}
+
+
+def write_authors(folder: Path) -> Path:
+    """The authors' `.pth` with all that it has beside weights, and a tokenizer beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state = authors_names(model().state_dict())
+    state |= {
+        "label_enc.weight": torch.zeros(3, 32),
+        "bert.embeddings.position_ids": torch.arange(64)[None],
+        "bert.pooler.dense.weight": torch.zeros(32, 32),
+        "backbone.0.layers.0.blocks.0.attn.relative_position_index": torch.zeros(16, 16),
+    }
+    path = folder / "groundingdino_swint_ogc.pth"
+    torch.save({"model": {f"module.{n}": t for n, t in neural.copies(state).items()}}, path)
+    write_tokenizer(folder)
+    return path
 
 
 @functools.cache

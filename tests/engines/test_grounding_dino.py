@@ -14,6 +14,7 @@ import torch
 
 from airoto.errors import BadRequestError, EngineError, EngineUnavailableError
 from airoto_server.engines import grounding_dino
+from airoto_server.engines.grounding_checkpoint import from_authors
 from airoto_server.engines.grounding_dino import network_size
 from airoto_server.engines.registry import LoadOptions
 from airoto_server.engines.roles import Detection, Picture
@@ -242,3 +243,58 @@ def test_tensors_that_only_older_files_hold_are_no_fault(tmp_path: Path) -> None
     index = torch.zeros(16, 16, dtype=torch.int64)
     change_state(folder, lambda s: s.update({f"{name}.relative_position_index": index}))
     assert load(folder).facts.name == checkpoints.TINY.name
+
+
+@pytest.mark.parametrize(
+    ("swin", "size"), [("t", grounding_dino.TINY), ("b", grounding_dino.BASE)], ids=["T", "B"]
+)
+def test_every_tensor_of_the_authors_file_has_a_place(
+    swin: str, size: grounding_dino.GroundingDinoSize
+) -> None:
+    from transformers import GroundingDinoForObjectDetection
+
+    with torch.device("meta"):
+        configuration = grounding_dino.configuration(size)
+        expected = GroundingDinoForObjectDetection(configuration).state_dict()
+        theirs = {name: torch.empty(shape) for name, shape in checkpoints.released(swin).items()}
+    found = from_authors(theirs, expected)
+    assert {name: tuple(each.shape) for name, each in found.items()} == {
+        name: tuple(each.shape) for name, each in expected.items()
+    }
+    written = checkpoints.authors_names(expected)
+    # What else is in the file follows from the architecture, or is never used.
+    more = {name for name in theirs if "relative_position_index" in name or "pooler" in name}
+    assert written.keys() == theirs.keys() - more
+    assert all(written[name].shape == theirs[name].shape for name in written)
+
+
+def test_the_authors_file_gives_the_same_boxes(
+    tmp_path: Path, picture: Picture, found: list[Detection]
+) -> None:
+    path = checkpoints.write_authors(tmp_path)
+    for checkpoint in (path, tmp_path):
+        options = LoadOptions(checkpoint=checkpoint)
+        engine = grounding_dino.build(checkpoints.TINY, neural.facts("tiny"), options)
+        assert engine.detect(picture, TEXT, box_threshold=0.9, text_threshold=0.9) == found
+    assert not path.with_name("groundingdino_swint_ogc.tokenizer.json").exists()
+    (tmp_path / "tokenizer.json").rename(tmp_path / "groundingdino_swint_ogc.tokenizer.json")
+    grounding_dino.build(checkpoints.TINY, neural.facts("tiny"), LoadOptions(checkpoint=path))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: s.pop("module.feat_map.bias"), "missing: model.text_projection.bias"),
+        (lambda s: s.update(more=torch.zeros(1)), "unknown: more"),
+        (lambda s: s.update({"module.feat_map.bias": torch.zeros(3)}), "of another shape"),
+    ],
+)
+def test_an_authors_file_that_does_not_fit_is_refused(
+    tmp_path: Path, change: Callable[[dict[str, torch.Tensor]], Any], message: str
+) -> None:
+    path = checkpoints.write_authors(tmp_path)
+    content = torch.load(path, weights_only=True)
+    change(content["model"])
+    torch.save(content, path)
+    with pytest.raises(EngineUnavailableError, match=message):
+        grounding_dino.build(checkpoints.TINY, neural.facts("tiny"), LoadOptions(checkpoint=path))

@@ -3,8 +3,9 @@
 Source: Liu et al., Grounding DINO: Marrying DINO with Grounded Pre-Training for Open-Set
 Object Detection, ECCV 2024, arXiv 2303.05499. The network is transformers'
 `GroundingDinoForObjectDetection`; a checkpoint is the folder that the authors released for
-it, whose `tokenizer.json` is part of the weights. Preparing pictures and reading answers is
-done here, since the package's processor needs torchvision.
+it, whose `tokenizer.json` is part of the weights, or the authors' own file
+(`groundingdino_swint_ogc.pth`) with a tokenizer beside it. Preparing pictures and reading
+answers is done here, since the package's processor needs torchvision.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ import numpy.typing as npt
 from airoto.errors import BadRequestError, EngineUnavailableError
 from airoto.phrases import split_phrases
 from airoto_server.engines.classic.checks import check_picture
+from airoto_server.engines.grounding_checkpoint import from_authors
 from airoto_server.engines.grounding_text import Caption, read_tokenizer
 from airoto_server.engines.registry import EngineSpec, LoadOptions, Role
 from airoto_server.engines.roles import Detection, EngineFacts, Picture
-from airoto_server.engines.torch_checkpoint import weights_file
+from airoto_server.engines.torch_checkpoint import read_state, require_match, weights_file
 from airoto_server.engines.torch_support import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -199,10 +201,13 @@ def build(
         ) from exc
 
     path = weights_file(facts.name, options.checkpoint)
-    folder = path.parent if path.name == "model.safetensors" else path
-    tokenizer = read_tokenizer(facts.name, folder)
+    folder = path.parent
+    tokenizer = read_tokenizer(facts.name, path)
     with building():
-        model = _load(GroundingDinoForObjectDetection, size, facts.name, folder)
+        if path.suffix == ".safetensors":
+            model = _load(GroundingDinoForObjectDetection, size, facts.name, folder)
+        else:
+            model = _load_authors(GroundingDinoForObjectDetection, size, facts.name, path)
     vocabulary = model.config.text_config.vocab_size
     if tokenizer.get_vocab_size() > vocabulary:
         raise EngineUnavailableError(
@@ -212,6 +217,16 @@ def build(
         )
     settle(model, place)
     return GroundingDinoDetector(facts, model, tokenizer, place)
+
+
+def _load_authors(kind: Any, size: GroundingDinoSize, name: str, path: Path) -> Any:
+    """The network from the authors' own file, every tensor in its place."""
+    model = kind(configuration(size))
+    expected = model.state_dict()
+    state = from_authors(read_state(name, path), expected)
+    require_match(name, path, state, expected)
+    model.load_state_dict(state, strict=True)
+    return model
 
 
 def _load(kind: Any, size: GroundingDinoSize, name: str, folder: Path) -> Any:

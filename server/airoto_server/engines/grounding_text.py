@@ -95,15 +95,19 @@ class Caption:
         return Answer(" ".join(words), " ".join(counting), top) if counting else None
 
 
-def read_tokenizer(engine: str, folder: Path) -> Tokenizer:
-    """The tokenizer of a checkpoint's folder, without padding or cutting.
+def read_tokenizer(engine: str, weights: Path) -> Tokenizer:
+    """The tokenizer beside a weights file, without padding or cutting.
+
+    Of several files in one folder each may have its own: `<file without suffix>.tokenizer.json`
+    goes before `tokenizer.json`.
 
     Raises:
         EngineUnavailableError: it is not there, or damaged.
     """
     from tokenizers import Tokenizer
 
-    path = folder / "tokenizer.json"
+    own = weights.with_name(f"{weights.stem}.tokenizer.json")
+    path = own if own.is_file() else weights.with_name("tokenizer.json")
     if not path.is_file():
         raise EngineUnavailableError(
             f"the checkpoint of engine {engine!r} has no tokenizer: {path}",
