@@ -229,6 +229,26 @@ def test_a_window_of_a_mask_is_cut_from_the_whole() -> None:
     )
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_what_is_empty_around_a_mask_is_not_worked_on_and_changes_nothing(dtype: type) -> None:
+    working = working_for(Format(200, 160), 64)
+    window = Window(-9, 3, 204, 150)
+    random = np.random.default_rng(1)
+    for top, left in ((0, 0), (20, 30), (46, 50)):
+        mask = np.zeros((working.height, working.width), np.float32)
+        mask[top : top + 5, left : left + 14] = random.random((5, 14)) + 0.01
+        # A mask without an empty row or column goes the whole way.
+        hair = np.float32(1e-30)
+        whole = mask_to_plate(np.maximum(mask, hair), working, window).astype(dtype)
+        box = mask_to_plate(mask, working, window, dtype=dtype)
+        assert box.dtype == dtype
+        assert np.array_equal(np.where(whole > 1e-9, whole, 0), np.where(box > 1e-9, box, 0))
+        assert box.max() > 0
+    empty = mask_to_plate(np.zeros_like(mask), working, window, dtype=dtype)
+    assert empty.shape == (window.height, window.width)
+    assert not empty.any()
+
+
 def test_masks_of_a_proxy_lie_where_the_plate_s_do() -> None:
     working = working_for(Format(200, 160), 100)
     half = disc(Window(0, 0, 100, 80), 45, 35, 15)

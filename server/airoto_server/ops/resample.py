@@ -109,16 +109,23 @@ def to_picture(
     return np.concatenate(ordered_map(band, range(0, picture.height, _BAND), threads))
 
 
-def mask_to_plate(mask: Mask, working: Working, window: Window, scale: float = 1.0) -> Mask:
+def mask_to_plate(
+    mask: Mask,
+    working: Working,
+    window: Window,
+    scale: float = 1.0,
+    dtype: npt.DTypeLike = np.float32,
+) -> npt.NDArray[Any]:
     """An engine's mask in plate pixels, smoothly enlarged.
 
     Args:
         mask: (working.height, working.width) float32, 0 to 1.
         window: the plate pixels wanted; beyond the picture its border goes on.
         scale: where `window` counts pixels of a file of that scale (0.5: a half-size proxy).
+        dtype: float32 or float16, of the result.
 
     Returns:
-        (window.height, window.width) float32, 0 to 1.
+        (window.height, window.width), 0 to 1.
     """
     if mask.shape != (working.height, working.width):
         raise ValueError(
@@ -141,8 +148,16 @@ def mask_to_plate(mask: Mask, working: Working, window: Window, scale: float = 1
         window.x_min,
         smooth=True,
     )
-    placed = _apply(mask, rows, columns)
-    return np.clip(placed, 0.0, 1.0, out=placed)
+    placed = np.zeros((window.height, window.width), dtype)
+    # Most masks are empty but for a box, and what no pixel of it reaches stays so.
+    from_rows, from_columns = (_span((mask != 0).any(axis=axis)) for axis in (1, 0))
+    if from_rows.start == from_rows.stop:
+        return placed
+    rows, columns = rows[:, from_rows], columns[:, from_columns]
+    to_rows, to_columns = _span(np.diff(rows.indptr) > 0), _span(np.diff(columns.indptr) > 0)
+    box = _apply(mask[from_rows, from_columns], rows[to_rows], columns[to_columns])
+    placed[to_rows, to_columns] = np.clip(box, 0.0, 1.0, out=box)
+    return placed
 
 
 def mask_to_picture(mask: Mask, window: Window, working: Working, scale: float = 1.0) -> Mask:
@@ -164,6 +179,12 @@ def mask_to_picture(mask: Mask, window: Window, working: Working, scale: float =
     )
     placed = _apply(place(mask, window, data), rows, columns)
     return np.clip(placed, 0.0, 1.0, out=placed)
+
+
+def _span(wanted: npt.NDArray[np.bool_]) -> slice:
+    """From the first that is wanted to the last."""
+    hits = np.flatnonzero(wanted)
+    return slice(int(hits[0]), int(hits[-1]) + 1) if len(hits) else slice(0, 0)
 
 
 def _axes(

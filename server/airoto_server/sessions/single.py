@@ -193,20 +193,11 @@ def _guide(workshop: Workshop, shot: Shot, request: pb.MatteRequest) -> tuple[Ma
 
 
 def _found_masks(candidates: Sequence[Candidate], shot: Shot, spool: Spool) -> list[FoundMask]:
-    masks = ordered_map(
-        lambda one: mask_to_plate(one.mask, shot.working, shot.window, shot.scale).astype(
-            np.float16
-        ),
-        candidates,
-        shot.threads,
-    )
-    return [
-        _found_mask(mask, one.score, shot, spool)
-        for mask, one in zip(masks, candidates, strict=True)
-    ]
+    return ordered_map(lambda one: _found_mask(one, shot, spool), candidates, shot.threads)
 
 
-def _found_mask(mask: npt.NDArray[np.float16], score: float, shot: Shot, spool: Spool) -> FoundMask:
+def _found_mask(found: Candidate, shot: Shot, spool: Spool) -> FoundMask:
+    mask = mask_to_plate(found.mask, shot.working, shot.window, shot.scale, np.float16)
     # The bits of halves above zero sort as integers do, at a fraction of the cost.
     inside = mask.view(np.int16) > _ONE_HALF
     rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
@@ -218,7 +209,7 @@ def _found_mask(mask: npt.NDArray[np.float16], score: float, shot: Shot, spool: 
             for v in (columns[0] + x, rows[0] + y, columns[-1] + 1 + x, rows[-1] + 1 + y)
         )
     area = round(float(inside.sum()) / shot.scale**2)
-    return FoundMask(_plane(mask, shot, spool), score, bounds, area)  # type: ignore[arg-type]
+    return FoundMask(_plane(mask, shot, spool), found.score, bounds, area)  # type: ignore[arg-type]
 
 
 def _kept(

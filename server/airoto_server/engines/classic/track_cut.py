@@ -21,6 +21,8 @@ Plane = npt.NDArray[np.float32]
 _OFFSETS = ((0, 1), (1, 0), (1, 1), (1, -1))
 # Balance between the steps of both sides: soft values are of order one, costs some times that.
 _DUAL_STEP = 8.0
+# Steps that go over the picture together.
+_AT_ONCE = 8
 
 
 def edge_costs(lab: Plane, strength: float) -> Plane:
@@ -82,33 +84,46 @@ def _primal_dual(evidence: Plane, costs: Plane, iterations: int) -> Plane:
         for x in range(width):
             soft[y + 1, x + 1] = np.float32(evidence[y, x] > 0)
             ahead[y + 1, x + 1] = soft[y + 1, x + 1]
+    for first in range(0, iterations, _AT_ONCE):
+        steps = min(_AT_ONCE, iterations - first)
+        # A step may work on a row as soon as the step before has left the row below: the front
+        # moves down, each step two rows behind the one before, and what they share stays in
+        # the cache. The numbers are those of one step after the other.
+        for front in range(1, height + 1 + 2 * (steps - 1)):
+            for step in range(steps):
+                y = front - 2 * step
+                if 1 <= y <= height:
+                    _row(y, evidence, costs, soft, ahead, duals)
+    return soft[1:-1, 1:-1].copy()
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _row(y, evidence, costs, soft, ahead, duals):  # type: ignore[no-untyped-def]
+    """One step on a row: its four duals, then its soft values."""
+    width = evidence.shape[1]
     zero, one = np.float32(0), np.float32(1)
     rise, fall = np.float32(0.5 * _DUAL_STEP), np.float32(0.125 / _DUAL_STEP)
-    for _ in range(iterations):
-        for y in range(1, height + 1):
-            here, below = ahead[y], ahead[y + 1]
-            right, down, slant, back = duals[0, y], duals[1, y], duals[2, y], duals[3, y]
-            caps = costs[:, y - 1]
-            for x in range(1, width + 1):
-                cap = caps[0, x - 1]
-                right[x] = max(min(right[x] + rise * (here[x + 1] - here[x]), cap), -cap)
-            for x in range(1, width + 1):
-                cap = caps[1, x - 1]
-                down[x] = max(min(down[x] + rise * (below[x] - here[x]), cap), -cap)
-            for x in range(1, width + 1):
-                cap = caps[2, x - 1]
-                slant[x] = max(min(slant[x] + rise * (below[x + 1] - here[x]), cap), -cap)
-            for x in range(1, width + 1):
-                cap = caps[3, x - 1]
-                back[x] = max(min(back[x] + rise * (below[x - 1] - here[x]), cap), -cap)
-        for y in range(1, height + 1):
-            right, down, slant, back = duals[0, y], duals[1, y], duals[2, y], duals[3, y]
-            over, over_slant, over_back = duals[1, y - 1], duals[2, y - 1], duals[3, y - 1]
-            now, next_guess, likely = soft[y], ahead[y], evidence[y - 1]
-            for x in range(1, width + 1):
-                gain = right[x] + down[x] + slant[x] + back[x] + likely[x - 1]
-                loss = right[x - 1] + over[x] + over_slant[x - 1] + over_back[x + 1]
-                after = min(max(now[x] + fall * (gain - loss), zero), one)
-                next_guess[x] = after + after - now[x]
-                now[x] = after
-    return soft[1:-1, 1:-1].copy()
+    here, below = ahead[y], ahead[y + 1]
+    right, down, slant, back = duals[0, y], duals[1, y], duals[2, y], duals[3, y]
+    cap_right, cap_down = costs[0, y - 1], costs[1, y - 1]
+    cap_slant, cap_back = costs[2, y - 1], costs[3, y - 1]
+    for x in range(1, width + 1):
+        cap = cap_right[x - 1]
+        right[x] = max(min(right[x] + rise * (here[x + 1] - here[x]), cap), -cap)
+    for x in range(1, width + 1):
+        cap = cap_down[x - 1]
+        down[x] = max(min(down[x] + rise * (below[x] - here[x]), cap), -cap)
+    for x in range(1, width + 1):
+        cap = cap_slant[x - 1]
+        slant[x] = max(min(slant[x] + rise * (below[x + 1] - here[x]), cap), -cap)
+    for x in range(1, width + 1):
+        cap = cap_back[x - 1]
+        back[x] = max(min(back[x] + rise * (below[x - 1] - here[x]), cap), -cap)
+    over, over_slant, over_back = duals[1, y - 1], duals[2, y - 1], duals[3, y - 1]
+    now, likely = soft[y], evidence[y - 1]
+    for x in range(1, width + 1):
+        gain = right[x] + down[x] + slant[x] + back[x] + likely[x - 1]
+        loss = right[x - 1] + over[x] + over_slant[x - 1] + over_back[x + 1]
+        after = min(max(now[x] + fall * (gain - loss), zero), one)
+        here[x] = after + after - now[x]
+        now[x] = after

@@ -112,53 +112,82 @@ def _boost(planes, truth, weights, subsets, depth, rate, shrinkage):  # type: ig
     thresholds = np.zeros((trees, depth), np.uint8)
     leaves = np.zeros((trees, 1 << depth), np.float32)
     odds = np.zeros(count, np.float32)
-    gradient = np.zeros(count, np.float32)
-    curvature = np.zeros(count, np.float32)
+    slopes = np.zeros((count, 2), np.float64)
     leaf_of = np.zeros(count, np.int64)
+    answered = np.zeros(count, np.int64)
     sums = np.zeros((asked, 1 << depth, LEVELS, 2), np.float64)
+    below, gains = np.zeros((2, LEVELS), np.float64), np.zeros(LEVELS, np.float64)
     for t in range(trees):
         for i in range(count):
             likely = np.float32(1) / (np.float32(1) + np.exp(-odds[i]))
-            gradient[i] = weights[i] * (truth[i] - likely)
-            curvature[i] = weights[i] * likely * (np.float32(1) - likely)
+            slopes[i, 0] = weights[i] * (truth[i] - likely)
+            slopes[i, 1] = weights[i] * likely * (np.float32(1) - likely)
             leaf_of[i] = 0
+            answered[i] = i
+        yes = count
         for d in range(depth):
             parts = 1 << d
-            sums[:, :parts] = 0.0
-            for k in range(asked):
-                levels, table = planes[subsets[t, k]], sums[k]
-                for i in range(count):
-                    table[leaf_of[i], levels[i], 0] += gradient[i]
-                    table[leaf_of[i], levels[i], 1] += curvature[i]
             best, best_k, best_level = -1.0, 0, 0
-            gains = np.zeros(LEVELS, np.float64)
             for k in range(asked):
-                gains[:] = 0.0
-                for leaf in range(parts):
-                    all_g = sums[k, leaf, :, 0].sum()
-                    all_h = sums[k, leaf, :, 1].sum()
-                    g, h = 0.0, 0.0
-                    for level in range(LEVELS - 1):
-                        g += sums[k, leaf, level, 0]
-                        h += sums[k, leaf, level, 1]
-                        rest_g, rest_h = all_g - g, all_h - h
-                        gains[level] += g * g / (h + shrinkage)
-                        gains[level] += rest_g * rest_g / (rest_h + shrinkage)
+                _gather(planes[subsets[t, k]], leaf_of, slopes, answered[:yes], sums[k], parts)
+                _gain(sums[k], parts, shrinkage, below, gains)
                 for level in range(LEVELS - 1):
                     if gains[level] > best:
                         best, best_k, best_level = gains[level], k, level
             chosen[t, d] = subsets[t, best_k]
             thresholds[t, d] = best_level
+            yes = 0
             for i in range(count):
-                answer = planes[chosen[t, d], i] > best_level
-                leaf_of[i] = 2 * leaf_of[i] + answer
-        total_g = np.zeros(1 << depth)
-        total_h = np.zeros(1 << depth)
+                above = planes[chosen[t, d], i] > best_level
+                leaf_of[i] = 2 * leaf_of[i] + above
+                answered[yes] = i
+                yes += above
+        total = np.zeros((1 << depth, 2))
         for i in range(count):
-            total_g[leaf_of[i]] += gradient[i]
-            total_h[leaf_of[i]] += curvature[i]
+            total[leaf_of[i], 0] += slopes[i, 0]
+            total[leaf_of[i], 1] += slopes[i, 1]
         for leaf in range(1 << depth):
-            leaves[t, leaf] = rate * total_g[leaf] / (total_h[leaf] + shrinkage)
+            leaves[t, leaf] = rate * total[leaf, 0] / (total[leaf, 1] + shrinkage)
         for i in range(count):
             odds[i] += leaves[t, leaf_of[i]]
     return chosen, thresholds, leaves
+
+
+@numba.njit(cache=True, nogil=True)
+def _gather(levels, leaf_of, slopes, answered, table, parts):  # type: ignore[no-untyped-def]
+    """Gradient and curvature by leaf and level, from those of the leaves' parents.
+
+    Only samples that answered yes to the last question (`answered`) are counted; their
+    siblings are what is left of the parent.
+    """
+    for parent in range(parts // 2 - 1, -1, -1):
+        table[2 * parent] = table[parent]
+        table[2 * parent + 1] = 0.0
+    if parts == 1:
+        table[0] = 0.0
+    for i in answered:
+        cell = table[leaf_of[i], levels[i]]
+        cell[0] += slopes[i, 0]
+        cell[1] += slopes[i, 1]
+    for parent in range(parts // 2):
+        for level in range(LEVELS):
+            table[2 * parent, level, 0] -= table[2 * parent + 1, level, 0]
+            table[2 * parent, level, 1] -= table[2 * parent + 1, level, 1]
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _gain(table, parts, shrinkage, below, gains):  # type: ignore[no-untyped-def]
+    """What asking whether a feature is above each level is worth, over all leaves."""
+    gains[:] = 0.0
+    for leaf in range(parts):
+        g, h = 0.0, shrinkage
+        for level in range(LEVELS):
+            g += table[leaf, level, 0]
+            h += table[leaf, level, 1]
+            below[0, level], below[1, level] = g, h
+        # On its own, and with one division, this loop compiles to vector instructions.
+        for level in range(LEVELS - 1):
+            less_g, less_h = below[0, level], below[1, level]
+            more_g, more_h = g - less_g, h - less_h + shrinkage
+            worth = less_g * less_g * more_h + more_g * more_g * less_h
+            gains[level] += worth / (less_h * more_h)
