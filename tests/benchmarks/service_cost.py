@@ -4,11 +4,13 @@
     AIROTO_WEIGHTS=... AIROTO_ENGINES=tiny_engines PYTHONPATH=tests/engines \\
         python tests/benchmarks/service_cost.py --tracker cutie-test --tracker sam2.1-test
 
-The plain loop steps the tracker over pictures that are in memory already. The service decodes
-half EXR, converts colour, tracks the same frames one way, writes half EXR mattes, and tells of
-every frame. Both in this run, one after the other, on one thread. Given are milliseconds of
-processor time, of the server and its decoding processes: what other work on the machine takes is
-not in them. Linux.
+The plain loop is that of the package which carries the network (rf-cutie's `InferenceCore`,
+transformers' video model with its session), over pictures that are in memory already, as its own
+examples have it, to a mask of the picture's size; the null engine's is the engine alone. The
+service decodes half EXR, converts colour, tracks the same frames one way, writes half EXR mattes,
+and tells of every frame. Both in this run, one after the other, on one thread. Given are
+milliseconds of processor time, of the server and its decoding processes: what other work on the
+machine takes is not in them. Linux.
 """
 
 from __future__ import annotations
@@ -18,14 +20,17 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from airoto.sequence import Pattern
+from airoto_server.engines.cutie import CutieTracker
 from airoto_server.engines.registry import LoadOptions, Role, find
 from airoto_server.engines.roles import Picture, Tracker
+from airoto_server.engines.sam2_video import Sam2Tracker
+from airoto_server.engines.torch_support import IMAGENET_MEAN, IMAGENET_STD
 from airoto_server.ops.imagefile import read_frame, read_mask
 from airoto_server.weights.store import WeightStore
 
@@ -37,19 +42,74 @@ except ImportError:
 
 
 def plain(name: str, pictures: Sequence[Picture], mask: np.ndarray) -> float:
-    """Processor seconds a frame of the engine alone, after its first frame."""
+    """Processor seconds a frame of the package's loop, after its first frame."""
     spec = find(Role.TRACKER, name)
     path = None
     if spec.facts.needs_weights:
         path = WeightStore.from_environment().require(spec.checkpoint).path
     engine = spec.load(LoadOptions(checkpoint=path, threads=1))
     assert isinstance(engine, Tracker)
-    run = engine.begin([1], seed=0)
-    run.step(0, pictures[0], {1: mask})
+    step = _loop(engine, mask)
+    step(0, pictures[0])
     began = time.process_time()
     for frame, picture in enumerate(pictures[1:], start=1):
-        run.step(frame, picture)
+        step(frame, picture)
     return (time.process_time() - began) / (len(pictures) - 1)
+
+
+def _loop(engine: Tracker, mask: np.ndarray) -> Callable[[int, Picture], object]:
+    """What does one frame; frame 0 is given the mask."""
+    if isinstance(engine, CutieTracker):
+        return _cutie_loop(engine, mask)
+    if isinstance(engine, Sam2Tracker):
+        return _sam2_loop(engine, mask)
+    run = engine.begin([1], seed=0)
+    return lambda frame, picture: run.step(frame, picture, None if frame else {1: mask})
+
+
+def _cutie_loop(engine: CutieTracker, mask: np.ndarray) -> Callable[[int, Picture], object]:
+    import torch
+    from cutie.inference.inference_core import InferenceCore
+
+    core = InferenceCore(engine.model, engine._config)
+
+    @torch.inference_mode()
+    def step(frame: int, picture: Picture) -> np.ndarray:
+        image = torch.from_numpy(picture).permute(2, 0, 1)
+        if frame:
+            return core.step(image)[1].numpy()
+        given = torch.from_numpy(mask)[None]
+        return core.step(image, given, [1], idx_mask=False)[1].numpy()
+
+    return step
+
+
+def _sam2_loop(engine: Sam2Tracker, mask: np.ndarray) -> Callable[[int, Picture], object]:
+    import torch
+    from torch.nn.functional import interpolate
+    from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenceSession
+
+    session = Sam2VideoInferenceSession(dtype=torch.float32)
+    session.obj_id_to_idx(1)
+    side = engine.model.prompt_encoder.input_image_size
+    mean = torch.tensor(IMAGENET_MEAN)[:, None, None]
+    deviation = torch.tensor(IMAGENET_STD)[:, None, None]
+
+    def fitted(plane: torch.Tensor) -> torch.Tensor:
+        return interpolate(plane, (side, side), mode="bilinear", antialias=True)
+
+    @torch.inference_mode()
+    def step(frame: int, picture: Picture) -> np.ndarray:
+        pixels = fitted(torch.from_numpy(picture).permute(2, 0, 1)[None])
+        if not frame:
+            given = (fitted(torch.from_numpy(mask)[None, None]) >= 0.5).float()
+            session.add_mask_inputs(0, 0, given)
+            session.obj_with_new_inputs = [1]
+        answer = engine.model(session, frame_idx=frame, frame=(pixels - mean) / deviation)
+        masks = interpolate(answer.pred_masks, picture.shape[:2], mode="bilinear")
+        return torch.sigmoid(masks[0, 0]).numpy()
+
+    return step
 
 
 def main(argv: Sequence[str] | None = None) -> int:

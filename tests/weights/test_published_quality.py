@@ -1,11 +1,22 @@
 """Real weights reach what was published, or nearly.
 
-The bands are wide on purpose, and no real checkpoint was at hand when they were chosen. The clips
-are six of DAVIS-2016's validation set with the first mask given (XMem has published 91.5 for the
-whole set); the matting pictures are the
-low-resolution training set of alphamatting.com. Floors of these files: optical flow has J&F 41
-and GrabCut with it 51; closed-form matting has SAD 5.31 and MSE 0.0218 with the fine trimaps. A
-wrong channel order, mean or half pixel costs a trained network more than the bands allow.
+No real checkpoint was at hand when the bands were chosen, and the pictures here are parts of what
+was published on or none of it, so the bands are wide. Published, first mask given, J&F:
+
+- DAVIS-2016 validation: XMem 91.5 (arXiv 2207.07115).
+- DAVIS-2017 validation: XMem 86.2 (there); Cutie-base 87.9 and SAM 2 large 90.7 (SAM 2's
+  comparison, arXiv 2408.00714). Of other sizes nothing is cited here.
+
+The clips are six of the twenty that XMem's first figure is for. The others are for DAVIS-2017,
+which has these clips with their objects apart and is harder.
+
+Published of mattes: ViTMatte on Composition-1k, SAD 21.46 (small) and 20.33 (base), MSE 0.0033 and
+0.0030 (arXiv 2305.15272). Those pictures are not here: on the low-resolution training set of
+alphamatting.com a trained network must be better than closed-form matting, whose SAD there is
+5.31 and MSE 0.0218 with the fine trimaps.
+
+Floors of these files: optical flow has J&F 41 and GrabCut with it 51. A wrong channel order, mean
+or half pixel costs a trained network more than the bands allow.
 """
 
 from __future__ import annotations
@@ -29,8 +40,14 @@ from .conftest import Real
 SAM2 = [size.name for size in SIZES]
 CUTIE = ["cutie-small", "cutie-base"]
 VITMATTE = ["vitmatte-small", "vitmatte-base"]
-# Lowest mean J&F of the six clips, percent.
-LEAST_JF = 80.0
+# Mean J&F, percent, that was published of a network, and how far below it six clips may be; the
+# lowest of one of which nothing is cited.
+PUBLISHED_JF = {
+    "xmem": 91.5,
+    "cutie-base": 87.9,
+    "sam2-large": 90.7,
+}
+BELOW, LEAST_JF = 7.5, 80.0
 # Mean of the six clips' first frames: IoU after one click, and by the object's box.
 LEAST_CLICK_IOU, LEAST_BOX_IOU = 0.6, 0.8
 # What closed-form matting reaches on the same pictures: a trained network does better.
@@ -44,7 +61,8 @@ def test_a_tracker_follows_davis(real: Real, shared_data: Path, name: str) -> No
     assert isinstance(tracker, Tracker)
     clips = find_clips(shared_data / "davis16")
     scores = [follow(tracker, clip, Protocol()).jf for clip in clips]
-    assert np.mean(scores) >= LEAST_JF, dict(zip((c.name for c in clips), scores, strict=True))
+    least = PUBLISHED_JF[name] - BELOW if name in PUBLISHED_JF else LEAST_JF
+    assert np.mean(scores) >= least, dict(zip((c.name for c in clips), scores, strict=True))
 
 
 @pytest.mark.slow
