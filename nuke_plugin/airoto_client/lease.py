@@ -23,7 +23,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Callable
 
-from airoto.errors import AIRotoError, BusyError, CancelledError, all_kinds
+from airoto.errors import (
+    AIRotoError,
+    BusyError,
+    CancelledError,
+    ServerUnreachableError,
+    TimedOutError,
+    all_kinds,
+)
 from airoto_client.files import write_error
 
 PREFIX = ".airoto-lease."
@@ -39,6 +46,9 @@ _MOST = 1000
 # As a holder's `kind`: it left without an error that would stop others too.
 _LEFT = "left"
 _ONLY_MINE = (BusyError, CancelledError)
+# What one blade meets and the next may not: so many holders try before those who wait give up.
+_TRIED_AGAIN = (ServerUnreachableError, TimedOutError)
+_TRIES = 3
 
 Tell = Callable[[str], None]
 
@@ -78,7 +88,8 @@ class Lease:
 
     Use `acquire`, and call `check` between steps. A block that ends well means that the work is
     done. One that raises an error for people tells it to all who wait; after any other exception,
-    and after being busy or cancelled, one of them goes on instead.
+    and after being busy or cancelled, one of them goes on instead; so it is where a server did not
+    answer, three times.
     """
 
     def __init__(self, folder: Path, number: int, holder: Holder, heartbeat: float) -> None:
@@ -241,7 +252,8 @@ class _Watch:
             if found.kind == _LEFT:
                 pass
             elif found.kind:
-                if found.token == self._waited_for:
+                again = issubclass(all_kinds().get(found.kind, AIRotoError), _TRIED_AGAIN)
+                if found.token == self._waited_for and (number >= _TRIES or not again):
                     error = all_kinds().get(found.kind, AIRotoError)
                     raise error(f"{found} gave up: {found.message}")
             elif not (found.is_gone or self._is_silent(path)):

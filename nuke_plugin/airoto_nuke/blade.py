@@ -24,6 +24,8 @@ from airoto_nuke.knobs import NodeKind
 
 Node = Any
 KEY = "farm.on_blade"
+# Seconds in which a server answers; blades may be busy, and start many tasks at once.
+_PATIENCE = 60.0
 
 
 def is_allowed(node: Node) -> bool:
@@ -96,7 +98,7 @@ def _find_server(node: Node) -> None:
     target = str(nodes.value(node, "server")).strip()
     kind = str(nodes.value(node, "link", "bridge"))
     try:
-        links.hello(target, kind)
+        links.hello(target, kind, _PATIENCE)
     except ServerUnreachableError:
         if target or os.environ.get(links.SERVER_VARIABLE):
             raise

@@ -113,6 +113,16 @@ def script_path() -> str:
     return os.path.abspath(name).replace("\\", "/") if name else ""
 
 
+def open_script(path: str) -> None:
+    """Open a script in place of this one."""
+    nuke.scriptOpen(path)
+
+
+def node(full_name: str) -> Node:
+    """A node by its full name; None where there is none."""
+    return nuke.toNode(full_name)
+
+
 def shipped_configs() -> str:
     """Folder of the OCIO configs that come with Nuke."""
     base = os.path.dirname(str(nuke.env["ExecutablePath"]))

@@ -87,14 +87,17 @@ def forget(target: str, kind: str = "bridge") -> None:
         link.close()
 
 
-def hello(target: str, kind: str = "bridge") -> dict[str, Any]:
+def hello(target: str, kind: str = "bridge", timeout: float = HELLO_TIMEOUT) -> dict[str, Any]:
     """What the server says of itself.
+
+    Args:
+        timeout: seconds that it has.
 
     Raises:
         ServerUnreachableError: none answers; the hint is the next step.
     """
     try:
-        answer: dict[str, Any] = get(target, kind).call("GetServerInfo", {}, timeout=HELLO_TIMEOUT)
+        answer: dict[str, Any] = get(target, kind).call("GetServerInfo", {}, timeout=timeout)
     except AIRotoError as exc:
         forget(target, kind)
         raise ServerUnreachableError(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from airoto.errors import AIRotoError, BusyError, EngineError
+from airoto.errors import AIRotoError, BusyError, EngineError, ServerUnreachableError
 from airoto_client import lease as leases
 from airoto_client.lease import acquire, leases_in
 
@@ -180,6 +180,27 @@ def test_an_error_of_the_holder_reaches_all_who_wait_and_nobody_who_comes_later(
     with take(tmp_path):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_did_not_answer_one_blade_is_tried_by_the_next_three_times_in_all(tmp_path):
+    tried, told = [], []
+
+    def blade() -> None:
+        try:
+            with acquire(tmp_path, never, quietly, **{**QUICK, "lost_after": 60}):
+                tried.append(1)
+                time.sleep(0.5)
+                raise ServerUnreachableError("nobody answers")
+        except ServerUnreachableError as exc:
+            told.append(exc.message)
+
+    blades = [threading.Thread(target=blade) for _ in range(8)]
+    for one in blades:
+        one.start()
+    for one in blades:
+        one.join()
+    assert len(tried) == 3
+    assert len(told) == 8
 
 
 def test_after_a_cancelled_holder_somebody_who_waits_goes_on(tmp_path):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import nuke
 import pytest
+import session
 from studio import FIRST, HERO, LAST
 
 from airoto.errors import BadRequestError
 from airoto_client.nk.requests import requests_of
 from airoto_client.node import cache_paths
-from airoto_nuke import nodes, plates
+from airoto_nuke import nodes, plates, startup
 from airoto_nuke.knobs import NodeKind
 
 
@@ -101,3 +103,30 @@ def test_nodes_that_cannot_be_made_are_refused_in_words(studio):
     node["disable"].setValue(True)
     with pytest.raises(BadRequestError, match="no AIRoto node that is to be made"):
         requests_of(studio.save("shot"))
+
+
+def test_the_plate_step_of_a_job_renders_what_the_node_sees(studio, capsys):
+    from airoto_nuke import farm_step
+
+    node = studio.node(plate=nuke.nodes.Multiply(inputs=[studio.plate]))
+    studio.click(node, *HERO)
+    path = studio.save("shot")
+    (found,) = requests_of(path)
+    pattern = found.recipe["plate"]["path"]
+    task = ["plate", str(path), found.node, str(FIRST), str(FIRST + 1), pattern]
+    session.reset(gui=False)
+    session.set_root_format(192, 108)
+    startup.every_mode()
+    assert farm_step.main(task) == 0
+    folder = Path(pattern).parent
+    assert sorted(one.name for one in folder.iterdir()) == [
+        f"plate.{n}.exr" for n in (FIRST, FIRST + 1)
+    ]
+    for wrong, words in (
+        ([*task[:5], pattern.replace("plate/", "plates/")], "is not what it was"),
+        ([*task[:2], "Nobody", *task[3:]], "has no AIRoto node Nobody"),
+        (task[:3], "usage: plate"),
+        ([*task[:3], "one", *task[4:]], "usage: plate"),
+    ):
+        assert farm_step.main(wrong) == 2
+        assert words in capsys.readouterr().err

@@ -94,6 +94,8 @@ def requests_of(path: Path, names: Iterable[str] = ()) -> list[Request]:
             f"{path} has no AIRoto node that is to be made",
             hint=f"there are: {', '.join(there)}" if there else "",
         )
+    for node in found:
+        _check_above(node, path.resolve())
     writes = writes_below(script)
     return [request_of(node, path.resolve(), writes.get(id(node), ())) for node in found]
 
@@ -204,25 +206,53 @@ def writes_below(script: Script) -> dict[int, tuple[str, ...]]:
     """Full names of the Writes that need each AIRoto node, by the node's `id`."""
     made: dict[int, list[str]] = {}
     for write in script.walk():
-        if write.class_name != "Write" or write.is_disabled:
-            continue
-        waiting, seen = [write], set[int]()
-        while waiting:
-            node = waiting.pop()
-            if id(node) in seen:
-                continue
-            seen.add(id(node))
-            if kind_of(node):
+        if write.class_name == "Write" and not write.is_disabled:
+            for node in ours_above(write):
                 made.setdefault(id(node), []).append(write.full_name)
-            elif node is not write:
-                # Out of a Group comes what its Outputs get.
-                waiting.extend(one for one in node.nodes if one.class_name == "Output")
-            waiting.extend(one for one in node.inputs if one is not None)
-            if node.class_name == "Input" and node.parent is not None:
-                number = node.knobs.get("number", "0")
-                outside = node.parent.input(int(number)) if number.isdecimal() else None
-                waiting.extend([] if outside is None else [outside])
     return {key: tuple(names) for key, names in made.items()}
+
+
+def ours_above(start: Node) -> list[Node]:
+    """The AIRoto nodes that a node gets pictures from, through Groups and other AIRoto nodes."""
+    found, seen = list[Node](), set[int]()
+    waiting = [one for one in start.inputs if one is not None]
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if kind_of(node):
+            found.append(node)
+        else:  # out of a Group comes what its Outputs get
+            waiting.extend(one for one in node.nodes if one.class_name == "Output")
+        waiting.extend(one for one in node.inputs if one is not None)
+        if node.class_name == "Input" and node.parent is not None:
+            number = node.knobs.get("number", "0")
+            outside = node.parent.input(int(number)) if number.isdecimal() else None
+            waiting.extend([] if outside is None else [outside])
+    return found
+
+
+def _check_above(node: Node, script: Path) -> None:
+    """
+    Raises:
+        BadRequestError: its plate is made of mattes that are not made yet, so nobody can tell it.
+    """
+    for above in ours_above(node):
+        if kind_of(above) not in (ROTO, *HOST_ONLY) or above.is_disabled:
+            continue
+        shown, key = above.knobs.get("result_key", ""), ""
+        if kind_of(above) == ROTO:
+            key = request_of(above, script).key
+        elif above.knobs.get("stale", "0") in ("", "0"):
+            key = shown
+        if not shown or key != shown:
+            raise BadRequestError(
+                f"{node.full_name} gets the picture of {above.full_name}, whose mattes are not "
+                "made yet",
+                hint=f"make those of {above.full_name} first (--node), then open the script in "
+                "Nuke and save it",
+            )
 
 
 def _preset_value(node: Node, key: str) -> Value | None:
