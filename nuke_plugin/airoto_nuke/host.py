@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 import nuke
 
@@ -55,6 +55,26 @@ def ask(question: str, default: str = "") -> str | None:
         return None
     answer = nuke.getInput(question, default)
     return None if answer is None else str(answer)
+
+
+class Field(NamedTuple):
+    """A field of a form: text, or one of some words without spaces, the first chosen."""
+
+    name: str
+    value: str | tuple[str, ...]
+
+
+def ask_form(title: str, fields: Sequence[Field]) -> dict[str, str] | None:
+    """Several things at once from the artist, by the fields' names; None where they cancel."""
+    panel = nuke.Panel(title)
+    for name, value in fields:
+        if isinstance(value, tuple):
+            panel.addEnumerationPulldown(name, " ".join(value))
+        else:
+            panel.addSingleLineInput(name, value)
+    if not panel.show():
+        return None
+    return {name: str(panel.value(name)) for name, _ in fields}
 
 
 def defer(call: Callable[[], None]) -> None:
@@ -111,6 +131,11 @@ def script_path() -> str:
     """Path of the script, with forward slashes; empty if it was never saved."""
     name = str(nuke.root()["name"].value())
     return os.path.abspath(name).replace("\\", "/") if name else ""
+
+
+def save_script() -> None:
+    """Save the script under its name."""
+    nuke.scriptSave()
 
 
 def open_script(path: str) -> None:

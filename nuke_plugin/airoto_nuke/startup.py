@@ -61,9 +61,21 @@ def windows() -> None:
             icon=str(ICONS / f"{name}.png"),
             tooltip=tooltip,
         )
+    menu.addCommand(
+        "Render mattes on farm...",
+        "from airoto_nuke import startup; startup.render_on_farm()",
+        tooltip="A farm job of the selected AIRoto nodes, or of all",
+    )
     preset_menu.fill(menu, str(ICONS))
     preset_menu.freshen(menu, str(ICONS))
     host.on_update_ui(_frame_changed)
+
+
+def render_on_farm() -> None:
+    """From the menu."""
+    from airoto_nuke import farm_menu
+
+    farm_menu.open_panel()
 
 
 def create(kind: str) -> None:

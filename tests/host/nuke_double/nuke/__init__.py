@@ -72,7 +72,7 @@ from nuke._knobs import (
     WH_Knob,
     XY_Knob,
 )
-from nuke._menus import Menu, MenuItem, ViewerWindow, activeViewer, menu
+from nuke._menus import Menu, MenuItem, Panel, ViewerWindow, activeViewer, menu
 from nuke._nodes import (
     TO_SCRIPT,
     TO_VALUE,
@@ -315,6 +315,15 @@ def scriptName() -> str:
     if not name:
         raise RuntimeError("Script has no name")
     return name
+
+
+def scriptSave(filename: str | None = None) -> bool:
+    """Write the script under its name."""
+    _app.on_main("scriptSave")
+    name = filename or scriptName()
+    Path(name).write_text(_script.script_text())
+    _app.modified = False
+    return True
 
 
 def scriptSaveAs(filename: str | None = None, overwrite: int = -1) -> None:

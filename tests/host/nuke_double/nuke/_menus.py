@@ -92,3 +92,46 @@ class ViewerWindow:
 def activeViewer() -> Any:
     """The active viewer, or None."""
     return app.viewer
+
+
+class Panel:
+    """A form of fields by name.
+
+    Source: Nuke Python Developer's Guide, "Custom panels": items of a pulldown are parted by
+    spaces, `show` is false where it is cancelled. The session's next answer is what an artist
+    changes (a dict), or None for Cancel.
+    """
+
+    def __init__(self, title: str) -> None:
+        app.needs_gui()
+        self._title = title
+        self._values: dict[str, Any] = {}
+        self._items: dict[str, list[str]] = {}
+
+    def addSingleLineInput(self, name: str, value: str) -> bool:
+        return self._add(name, str(value))
+
+    def addEnumerationPulldown(self, name: str, values: str) -> bool:
+        self._items[name] = values.split()
+        return self._add(name, self._items[name][0])
+
+    def show(self) -> int:
+        app.on_main("Panel.show")
+        app.said.append(self._title)
+        answer = app.answers.pop(0)
+        if answer is None:
+            return 0
+        for name, value in answer.items():
+            if name not in self._values or value not in self._items.get(name, [value]):
+                raise ValueError(f"the panel has no {name!r} or cannot be {value!r}")
+            self._values[name] = value
+        return 1
+
+    def value(self, name: str) -> Any:
+        return self._values[name]
+
+    def _add(self, name: str, value: str) -> bool:
+        if name in self._values:
+            raise ValueError(f"two fields are called {name!r}")
+        self._values[name] = value
+        return True
