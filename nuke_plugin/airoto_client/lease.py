@@ -40,7 +40,7 @@ LOST_AFTER = 60.0
 # After which the file of one who waits, and looks every few seconds, is somebody's who died.
 _SWEPT_AFTER = 3600.0
 # Seconds between two looks of one who waits; it grows, so that hundreds may wait.
-_LOOKS = (0.1, 2.0)
+_LOOKS = (0.1, 5.0)
 # So many holders in a row that died or failed are no accident.
 _MOST = 1000
 # As a holder's `kind`: it left without an error that would stop others too.

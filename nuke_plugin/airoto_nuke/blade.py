@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,11 @@ from airoto_nuke.knobs import NodeKind
 
 Node = Any
 KEY = "farm.on_blade"
-# Seconds in which a server answers; blades may be busy, and start many tasks at once.
+# Seconds that a server has to answer: blades may be busy, and start many tasks at once. One that
+# is not there says so at once; one that is slow is asked again, so often.
 _PATIENCE = 60.0
+_ASKED = 5
+_AT_ONCE = 5.0
 
 
 def is_allowed(node: Node) -> bool:
@@ -98,7 +102,7 @@ def _find_server(node: Node) -> None:
     target = str(nodes.value(node, "server")).strip()
     kind = str(nodes.value(node, "link", "bridge"))
     try:
-        links.hello(target, kind, _PATIENCE)
+        _ask_patiently(target, kind)
     except ServerUnreachableError:
         if target or os.environ.get(links.SERVER_VARIABLE):
             raise
@@ -106,3 +110,20 @@ def _find_server(node: Node) -> None:
         links.start_server(target, kind)
         if set(links.started()) - before:
             atexit.register(links.stop_started)
+
+
+def _ask_patiently(target: str, kind: str) -> None:
+    """
+    Raises:
+        ServerUnreachableError: none answers.
+    """
+    for again in reversed(range(_ASKED)):
+        began = time.monotonic()
+        try:
+            links.hello(target, kind, _PATIENCE)
+        except ServerUnreachableError:
+            if not again or time.monotonic() - began < _AT_ONCE:
+                raise
+            host.log("AIRoto: the server is slow to answer; asking again")
+        else:
+            return

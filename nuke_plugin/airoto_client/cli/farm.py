@@ -6,6 +6,7 @@ import argparse
 import importlib.util
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from airoto.presets.keys import Value
 from airoto.presets.places import search_path
 from airoto.wire.messages import Recipe
 from airoto.wire.recipe import validate
-from airoto_client.cli import events
+from airoto_client.cli import events, farm_script
 from airoto_client.cli.options import (
     add_command,
     add_server_options,
@@ -27,7 +28,7 @@ from airoto_client.cli.stopping import Stopper
 from airoto_client.exit_codes import ExitCode
 from airoto_client.farm.job import TEMPLATE_FILE, FarmJob, Step, Task, read_job
 from airoto_client.farm.openjd import template
-from airoto_client.farm.plan import needs_gpu, plan, settings, write_folder
+from airoto_client.farm.plan import Farming, needs_gpu, plan, settings, write_folder
 from airoto_client.files import atomic_file
 from airoto_client.presets.compiler import compile_presets
 
@@ -46,10 +47,11 @@ def register(verbs: Any) -> None:
 
 def add_plan_options(parser: argparse.ArgumentParser) -> None:
     """How a recipe becomes a job; `planned` reads them."""
-    parser.add_argument("recipe", metavar="RECIPE", help="a recipe (shot.airoto.json)")
+    parser.add_argument("recipe", metavar="RECIPE", help="shot.airoto.json, or a script (.nk)")
     parser.add_argument(
         "--job", metavar="DIR", help="the job's folder (default: NAME.farm beside the recipe)"
     )
+    farm_script.add_options(parser)
     group = parser.add_argument_group("how it is cut and queued (else as the preset says)")
     group.add_argument("--preset", metavar="NAME", help="default: the one that the recipe names")
     group.add_argument("--chunk-frames", type=int, metavar="N", help="frames of a matte task")
@@ -86,12 +88,37 @@ def planned(
         BadRequestError: a recipe, preset or option is wrong.
         OutputError: the folder cannot be written.
     """
-    recipe = read_recipe(options.recipe)
-    validate(recipe)
     info = None
     if options.gpu == "auto" and options.server is not None:
         with using_server(options, reporter, stopper) as server:
             info = server.info
+    cache = str(Path(options.cache).absolute()) if options.cache else ""
+
+    def farming(recipe: Recipe, taken: Mapping[str, Value]) -> Farming:
+        return _farming(options, reporter, info, recipe, taken)
+
+    if farm_script.is_script(options.recipe):
+        return farm_script.planned(options, _folder(options), cache, farming, reporter)
+    recipe = read_recipe(options.recipe)
+    validate(recipe)
+    job = plan(recipe, _folder(options), farming(recipe, {}), cache=cache)
+    write_folder(job, recipe)
+    return job, recipe
+
+
+def _farming(
+    options: argparse.Namespace,
+    reporter: Reporter,
+    info: Mapping[str, Any] | None,
+    recipe: Recipe,
+    taken: Mapping[str, Value],
+) -> Farming:
+    """How a recipe is cut and queued.
+
+    Args:
+        info: what a server tells of its engines, where one was asked.
+        taken: what a node took from its preset; it counts before what that preset says now.
+    """
     gpu = options.gpu == "yes" or (options.gpu == "auto" and needs_gpu(recipe, info))
     names = ("chunk_frames", "queue", "priority", "retries", "limits", "memory", "gpu_memory")
     flags: dict[str, Value] = {
@@ -99,12 +126,10 @@ def planned(
         for name in names
         if getattr(options, name) is not None
     }
-    preset = _preset_values(options.preset, recipe, reporter)
-    farming = settings(flags, preset, gpu=gpu, may_track=options.may_track)
-    cache = str(Path(options.cache).absolute()) if options.cache else ""
-    job = plan(recipe, _folder(options), farming, cache=cache)
-    write_folder(job, recipe)
-    return job, recipe
+    preset = taken if taken and not options.preset else None
+    if preset is None:
+        preset = _preset_values(options.preset, recipe, reporter)
+    return settings(flags, preset, gpu=gpu, may_track=options.may_track)
 
 
 def write_template(job: FarmJob) -> Path:
