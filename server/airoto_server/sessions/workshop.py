@@ -129,8 +129,7 @@ class Workshop:
         self.policies = Policies(settings.presets, required=settings.preset_required)
         self._scratch = Scratch(settings.scratch)
         self.folder = self._scratch.folder
-        # Memory, and not on a disk, where the system has a folder for that.
-        self._memory = Scratch(settings.ring_parent or memory_folder() or settings.scratch)
+        self._memory = _ring_scratch(settings)
         self.rings = Rings(
             self._memory.folder / "rings",
             max_bytes=settings.ring_bytes,
@@ -251,6 +250,17 @@ class Workshop:
         self.rings.close()
         self._memory.close()
         self._scratch.close()
+
+
+def _ring_scratch(settings: Settings) -> Scratch:
+    """The folder of rings: in memory, and not on a disk, where the system has a place for that."""
+    if settings.ring_parent is not None:
+        return Scratch(settings.ring_parent)
+    try:
+        return Scratch(memory_folder() or settings.scratch)
+    except OSError as exc:
+        _log.warning("no folder for shared memory in %s: %s", memory_folder(), exc.strerror)
+        return Scratch(settings.scratch)
 
 
 def open_results(place: CachePlace | None) -> ResultStore | None:
