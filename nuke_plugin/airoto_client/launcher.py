@@ -14,8 +14,8 @@ from airoto_client.grpc_link import GrpcLink
 from airoto_client.link import Message
 from airoto_client.local_server import START_TIMEOUT, LocalServer, Waiting, listens
 
-# Seconds in which a running server tells who it is.
-_ANSWER_TIMEOUT = 10.0
+# Seconds in which a running server tells who it is; a service may only begin to start now.
+_ANSWER_TIMEOUT = 60.0
 # Seconds for a server that dropped a call to be gone.
 _PATIENCE = 1.0
 

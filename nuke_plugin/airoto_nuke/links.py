@@ -25,7 +25,7 @@ from airoto_client.bridge_protocol import describe_exit, scrubbed_environment
 COMMAND_VARIABLE = "AIROTO_COMMAND"
 SERVER_VARIABLE = "AIROTO_SERVER"
 # Seconds: for a sign of life, and for a server that has to import its libraries first.
-HELLO_TIMEOUT = 5.0
+HELLO_TIMEOUT = 30.0
 START_TIMEOUT = 120.0
 NO_SERVER = "press “Start local server” on the Info tab, or name a running one there"
 

@@ -162,7 +162,9 @@ def channel_options() -> list[Option]:
         ("grpc.enable_http_proxy", 0),
         # A server that was just started is found within a second.
         ("grpc.initial_reconnect_backoff_ms", 200),
-        ("grpc.min_reconnect_backoff_ms", 200),
+        # Despite its name: how long one attempt may take. The first connection to a service
+        # starts its server, which answers when it has imported what it needs.
+        ("grpc.min_reconnect_backoff_ms", 60_000),
         ("grpc.max_reconnect_backoff_ms", 1000),
     ]
 
