@@ -122,3 +122,25 @@ def test_a_task_that_is_not_there_is_refused(
     job = tmp_path / "job"
     airoto("farm", "template", sample_recipe(tmp_path / "out"), "--job", job)
     assert said in airoto("farm", "task", job, *arguments, code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("verb", "absent", "said"),
+    [
+        ("template", "yaml", "PyYAML"),
+        ("run", "openjd.sessions", "openjd-sessions"),
+    ],
+)
+def test_what_is_not_installed_is_named_with_the_way_to_get_it(
+    sample_recipe: MakeRecipe, tmp_path: Path, verb: str, absent: str, said: str
+) -> None:
+    code = (
+        f"import sys; sys.modules[{absent!r}] = None\n"
+        "from airoto_client.cli import main\n"
+        f"sys.exit(main(['farm', {verb!r}, {str(sample_recipe(tmp_path / 'out'))!r}]))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.returncode == 2
+    assert f"this needs {said}, not installed in {sys.prefix}" in ran.stderr
+    assert "pip install 'airoto[farm]'" in ran.stderr
+    assert not (tmp_path / "shot.farm").exists()

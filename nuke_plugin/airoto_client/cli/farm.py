@@ -1,4 +1,4 @@
-"""`airoto farm template|task|server`: mattes as the job of a render farm."""
+"""`airoto farm template|run|task|server`: mattes as the job of a render farm."""
 
 from __future__ import annotations
 
@@ -41,13 +41,18 @@ def register(verbs: Any) -> None:
     parser = add_command(verbs, "farm", run, "Mattes as the job of a render farm (docs/farm.md).")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, dest="what")
     _add_template(commands)
+    _add_run(commands)
     _add_task(commands)
     _add_server(commands)
 
 
 def add_plan_options(parser: argparse.ArgumentParser) -> None:
     """How a recipe becomes a job; `planned` reads them."""
-    parser.add_argument("recipe", metavar="RECIPE", help="shot.airoto.json, or a script (.nk)")
+    parser.add_argument(
+        "recipe",
+        metavar="RECIPE",
+        help="shot.airoto.json, or a script (.nk); for run also a job's folder",
+    )
     parser.add_argument(
         "--job", metavar="DIR", help="the job's folder (default: NAME.farm beside the recipe)"
     )
@@ -216,6 +221,70 @@ def _preset_values(named: str | None, recipe: Recipe, reporter: Reporter) -> dic
         # The recipe stands on its own; only where it is queued would come from the preset.
         reporter.event(events.warning(f"farm defaults are the built-in ones: {exc.message}"))
         return {}
+
+
+# ---- run ---------------------------------------------------------------------------------------
+
+
+def _add_run(commands: Any) -> None:
+    text = "Run a job on this machine: ready tasks in parallel, finished ones not again."
+    parser = _add(commands, "run", _run, text)
+    add_plan_options(parser)
+    group = parser.add_argument_group("how it is run")
+    group.add_argument("--workers", type=int, default=1, metavar="N", help="tasks at a time")
+    group.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="of each worker's server (default: the processors shared out); results do not "
+        "depend on it",
+    )
+    group.add_argument("--nuke", default="nuke", metavar="COMMAND", help="for tasks that need it")
+    add_server_options(parser)
+    add_talk_options(parser)
+
+
+def _run(options: argparse.Namespace, reporter: Reporter, stopper: Stopper) -> ExitCode:
+    need("yaml", "openjd.model", "openjd.sessions")
+    from airoto_client.farm.runner import LocalRun
+
+    if not 1 <= options.workers <= 256:
+        raise BadRequestError(f"--workers: {options.workers}; allowed: 1 to 256")
+    if Path(options.recipe).is_dir():
+        job = _job_there(options)
+    else:
+        job, _ = planned(options, reporter, stopper)
+        write_template(job)
+    threads = options.threads or max(1, (os.cpu_count() or 1) // options.workers)
+    started = LocalRun(
+        job,
+        options.workers,
+        threads,
+        job.wishes.retries if options.retries is None else options.retries,
+        tell=reporter.event,
+        asked_to_stop=lambda: stopper.asked,
+        server=options.server or "",
+        nuke=options.nuke,
+    )
+    code = started.run()
+    stopper.check()
+    reporter.event(events.note(f"the job is {'done' if code is ExitCode.DONE else 'not done'}"))
+    if code is ExitCode.DONE:
+        reporter.event(events.result("job", job.folder))
+    return code
+
+
+def _job_there(options: argparse.Namespace) -> FarmJob:
+    """The job in a folder, which is cut already.
+
+    Raises:
+        BadRequestError: it is none, or options want it cut anew.
+    """
+    for name in ("job", "preset", "chunk_frames", "cache"):
+        if getattr(options, name) is not None:
+            option = f"--{name.replace('_', '-')}"
+            raise BadRequestError(f"{option} goes with a recipe; {options.recipe} is a job")
+    return read_job(options.recipe)
 
 
 # ---- task --------------------------------------------------------------------------------------

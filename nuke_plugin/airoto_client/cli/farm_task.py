@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
+import threading
+import time
 from pathlib import Path
 from typing import Callable
 
@@ -14,9 +18,11 @@ from airoto_client.cli.stopping import Stopped, Stopper
 from airoto_client.exit_codes import RETRYABLE, ExitCode, exit_code_of
 from airoto_client.farm.job import FarmJob, Host, Step, Task
 from airoto_client.farm.logs import TaskLog
+from airoto_client.farm.session_server import WATCH_VARIABLE, lives
 
 # What Nuke ends with where it gets no licence.
 _NO_LICENCE = 100
+_LOOK_SECONDS = 0.5
 
 # Runs the arguments of an `airoto` command.
 RunAiroto = Callable[[list[str], Reporter], ExitCode]
@@ -85,6 +91,7 @@ def run_task(
         airoto: runs a command of our own.
         nuke: the command for tasks that need the host.
     """
+    _end_with_worker()
     log = TaskLog(job, step, task)
     reporter = TaskReporter(log, told, openjd=openjd)
     code = ExitCode.INTERNAL
@@ -107,6 +114,20 @@ def run_task(
     finally:
         log.end(int(code))
     return code
+
+
+def _end_with_worker() -> None:
+    """Stop cleanly when the worker that has a session's processes as its own has died."""
+    watched = os.environ.get(WATCH_VARIABLE, "")
+    if not watched.isdigit():
+        return
+
+    def look() -> None:
+        while lives(int(watched)):
+            time.sleep(_LOOK_SECONDS)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=look, name="worker-watch", daemon=True).start()
 
 
 def _nuke(command: list[str], job: FarmJob, reporter: Reporter, stopper: Stopper) -> ExitCode:

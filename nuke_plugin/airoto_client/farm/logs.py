@@ -95,7 +95,14 @@ class TaskLog:
         """Add the end, and close."""
         now = time.time()
         self.tell(
-            {"event": "end", "exit_code": exit_code, "seconds": now - self._began, "time": now}
+            {
+                "event": "end",
+                "exit_code": exit_code,
+                "seconds": now - self._began,
+                "time": now,
+                "host": socket.gethostname(),
+                "pid": os.getpid(),
+            }
         )
         os.close(self._file)
 
@@ -118,6 +125,8 @@ def read_log(path: Path) -> TaskRecord:
         if event.get("event") == "task":
             attempts += 1
             events = []
+        if event.get("event") == "end" and not _is_of(event, events):
+            continue  # an attempt that was given up, and ended later
         events.append(event)
     if not attempts:
         return TaskRecord(TaskState.WAITING)
@@ -127,6 +136,11 @@ def read_log(path: Path) -> TaskRecord:
     code = int(last.get("exit_code", 1))
     state = TaskState.DONE if code == 0 else TaskState.FAILED
     return TaskRecord(state, attempts, code, tuple(events))
+
+
+def _is_of(end: Event, events: list[Event]) -> bool:
+    begin = events[0] if events else {}
+    return all(end.get(name) == begin.get(name) for name in ("host", "pid"))
 
 
 def is_finished(job: FarmJob, step: Step, task: Task) -> bool:

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Callable
 
 from airoto.errors import AIRotoError, ServerUnreachableError
-from airoto_client.files import atomic_file
 from airoto_client.grpc_link import GrpcLink
 from airoto_client.local_server import START_TIMEOUT, LocalServer
 
@@ -80,12 +79,13 @@ def keep(session: Path, options: Sequence[str], told: Callable[[], bool]) -> Non
     """
     folder = session / _FOLDER
     ends = _Ends(session, told)
-    with atomic_file(folder / _PID) as file:
-        file.write(str(os.getpid()).encode())
+    # No folder is made: where the session has ended already, this fails.
+    (folder / _PID).write_text(str(os.getpid()), "utf-8")
     server = LocalServer(waiting=lambda _: ends.check(), options=options)
     try:
-        with atomic_file(folder / _ADDRESS) as file:
-            file.write(server.target.encode())
+        fresh = folder / f"{_ADDRESS}.new"
+        fresh.write_text(server.target, "utf-8")
+        fresh.rename(folder / _ADDRESS)
         with GrpcLink(server.target) as link:
             while not ends.come(link):
                 ended = server.post_mortem(_LOOK_SECONDS)
@@ -104,12 +104,18 @@ def stop(session: Path) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
     end = time.monotonic() + _STOP_SECONDS
-    while _lives(pid) and time.monotonic() < end:
+    while lives(pid) and time.monotonic() < end:
         time.sleep(0.05)
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)  # its server ends with it
     # The next step of the same session starts another one there.
     shutil.rmtree(session / _FOLDER, ignore_errors=True)
+
+
+def end_all(root: Path) -> None:
+    """End the servers of all sessions whose working directories lie in a folder."""
+    for pid in root.glob(f"*/{_FOLDER}/{_PID}"):
+        stop(pid.parent.parent)
 
 
 class _Ends:
@@ -136,7 +142,7 @@ class _Ends:
         return self._gone() or self._idle(link)
 
     def _gone(self) -> bool:
-        watched = self._watched is not None and not _lives(self._watched)
+        watched = self._watched is not None and not lives(self._watched)
         return self._told() or watched or not self._session.is_dir()
 
     def _idle(self, link: GrpcLink) -> bool:
@@ -152,7 +158,8 @@ class _Ends:
         return now - self._busy > _IDLE_SECONDS
 
 
-def _lives(pid: int) -> bool:
+def lives(pid: int) -> bool:
+    """Whether there is such a process on this machine."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
