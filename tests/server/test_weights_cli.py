@@ -49,6 +49,27 @@ def test_list_shows_every_checkpoint_with_its_state(
     assert "licence not allowed" in shown
 
 
+def test_list_fits_a_narrow_terminal_and_says_below_what_to_do(
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run("list") == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert any("sam" in line and "missing" in line for line in shown)
+    assert any(line.startswith("nc: ") and "AIROTO_LICENSES" in line for line in shown)
+
+
+def test_import_as_something_else_says_what_was_looked_for(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x.pth").write_bytes(b"other")
+    assert run("import", str(tmp_path / "x.pth"), "--as", "sam") == 2
+    told = capsys.readouterr().err
+    assert "no file of checkpoint 'sam'" in told
+    assert "sam.pt (700 bytes)" in told
+    assert "--as" not in told
+
+
 def test_list_as_json_is_whole(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("list", "--json") == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}

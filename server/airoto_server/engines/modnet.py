@@ -6,8 +6,12 @@ CPU, or on a GPU where onnxruntime was installed for it.
 
 It was trained on portraits and answers every picture with something. What is no subject shows
 in its alpha: a haze of half-transparent pixels instead of a body with an edge. Such an answer
-is withdrawn: alpha is empty and confidence low. An animal or a thing that fills the frame as a
-person would is matted like one.
+is withdrawn: alpha is empty and confidence low.
+
+Confidence says that there is a body with an edge, not that it is a person's: an animal or a thing
+that fills the frame as a person would is matted like one. Nothing else that the network says tells
+them apart. Its answers at a smaller size agree with those at its own better for a camel (0.97), a
+lemur (1.00) and dolls (0.99) than for dancers (0.29 to 0.71), and animals have as little haze.
 """
 
 from __future__ import annotations

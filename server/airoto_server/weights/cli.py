@@ -94,16 +94,17 @@ def _list(store: WeightStore, arguments: argparse.Namespace) -> ExitCode:
     table = Table(title="weights in " + ", ".join(str(folder) for folder in store.folders))
     for heading in ("checkpoint", "state", "size"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("licence", "what to do"):
-        table.add_column(heading, overflow="fold")
+    table.add_column("licence", overflow="fold")
     for status in statuses:
         licence = status.checkpoint.licence
         spdx = licence.spdx if licence.commercial_use else f"{licence.spdx} (non-commercial)"
+        table.add_row(status.checkpoint.name, status.state.value, _size(status.bytes), spdx)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console.print(table, soft_wrap=False)
+    for status in statuses:
         # That what is missing can be fetched is said once, below.
-        fix = "" if status.state is State.MISSING else status.fix
-        table.add_row(status.checkpoint.name, status.state.value, _size(status.bytes), spdx, fix)
-    console = Console(highlight=False, markup=False)
-    console.print(table)
+        if status.fix and status.state is not State.MISSING:
+            console.print(f"{status.checkpoint.name}: {status.fix}")
     if any(status.state is State.MISSING for status in statuses):
         console.print("missing ones: airoto weights fetch NAME, or airoto weights import FILE")
     return ExitCode.DONE

@@ -109,6 +109,17 @@ def import_weights(store: WeightStore, source: Path, *, name: str = "") -> list[
         raise BadRequestError(f"{source} is a damaged archive ({exc})", path=str(source)) from exc
     if not imported:
         names = ", ".join(sorted({each.name for each in candidates})[:8]) or "none"
+        if name:
+            wanted_files = ", ".join(
+                f"{file.name} ({f'{file.bytes:,} bytes' if file.bytes else 'by that name'})"
+                for form in store.manifest.find(name).forms
+                for file in form.files
+            )
+            raise BadRequestError(
+                f"{source} holds no file of checkpoint {name!r}; files there: {names}; "
+                f"looked for by size and sha256: {wanted_files}",
+                path=str(source),
+            )
         raise BadRequestError(
             f"{source} holds no weights that the manifest knows; files there: {names}",
             hint="say what it is with --as NAME",
