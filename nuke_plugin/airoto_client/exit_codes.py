@@ -27,6 +27,7 @@ from airoto.errors import (
 )
 
 
+@enum.unique
 class ExitCode(enum.IntEnum):
     """How a run of `airoto` ended."""
 
@@ -39,9 +40,9 @@ class ExitCode(enum.IntEnum):
     ENGINE = 6
     BUSY = 7
     FORBIDDEN = 8
-    UNHEALTHY = 9
     MISSING = 9
     MEMORY = 10
+    UNHEALTHY = 11
     INTERRUPTED = 130
     TERMINATED = 143
 
