@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . install/environment.sh
-server_environment server,bench,farm,dev
+server_environment server,bench,farm,deadline-cloud,opencue,dev
 # The oldest Python that hosts ship: the client is tested on it too, where there is one.
 if old=$(find_python 3.9); then
   make_venv .venv-py39 "$old" install/constraints-client-py39.txt -e . pytest hypothesis

@@ -151,6 +151,11 @@ def summary(found: Message, output: str) -> Event:
     }
 
 
+def submitted(manager: str, step: str, name: str) -> Event:
+    """A farm manager took a job, or one step of it; `name` is what it calls it."""
+    return {"event": "submitted", "manager": manager, "step": step, "id": name}
+
+
 def problem(exc: AIRotoError) -> Event:
     """Something is wrong, and the command goes on."""
     return {"event": "problem", **error_to_dict(exc)}

@@ -1,4 +1,4 @@
-"""`airoto farm template|run|task|server`: mattes as the job of a render farm."""
+"""`airoto farm template|run|task|submit|status|report|server`: mattes as a farm's job."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from airoto.presets.keys import Value
 from airoto.presets.places import search_path
 from airoto.wire.messages import Recipe
 from airoto.wire.recipe import validate
-from airoto_client.cli import events, farm_script
+from airoto_client.cli import events, farm_looking, farm_script, farm_submit
 from airoto_client.cli.options import (
     add_command,
     add_server_options,
@@ -44,6 +44,8 @@ def register(verbs: Any) -> None:
     _add_run(commands)
     _add_task(commands)
     _add_server(commands)
+    farm_submit.register(commands)
+    farm_looking.register(commands)
 
 
 def add_plan_options(parser: argparse.ArgumentParser) -> None:

@@ -41,7 +41,7 @@ class TaskReporter(Reporter):
         self._openjd = openjd
 
     def event(self, event: Event) -> None:
-        self._log.tell(event)
+        self._log.tell({**event, "time": time.time()})
         self._told.event(event)
         if not self._openjd:
             return

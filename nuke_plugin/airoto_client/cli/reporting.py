@@ -31,7 +31,7 @@ class Reporter:
             print(event["output"], flush=True)
         elif event["event"] == "problem":
             print(describe(event), file=sys.stderr, flush=True)
-        elif event["event"] == "found":
+        elif event["event"] in ("found", "submitted"):
             print(describe(event), flush=True)
 
     def detail(self, message: str) -> None:
@@ -76,7 +76,7 @@ class PlainReporter(Reporter):
             self.progress(event)
         elif kind == "queue":
             self.queue(event)
-        elif kind in ("result", "preview", "found"):
+        elif kind in ("result", "preview", "found", "submitted"):
             print(describe(event), flush=True)
         elif kind == "summary":
             self.close()
@@ -198,6 +198,9 @@ def describe(event: Event) -> str:
         more = [f"  {text}" for text in wrong if text not in event["message"]]
         more += [f"  hint: {event['hint']}"] if event["hint"] else []
         return "\n".join([f"problem: {event['message']}", *more])
+    if kind == "submitted":
+        step = event["step"]
+        return f"{event['manager']}: {f'{step} is ' if step else ''}{event['id']}"
     if kind in ("preview", "result"):
         score = f" (score {event['score']:.3f})" if "score" in event else ""
         return f"{event['kind'].replace('_', ' ')}: {event['path']}{score}"

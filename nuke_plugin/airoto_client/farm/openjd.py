@@ -7,6 +7,8 @@ from typing import Any
 from airoto_client.farm.job import FarmJob, Host, Needs, Step
 
 VERSION = "jobtemplate-2023-09"
+# The parameter that names the job's folder.
+FOLDER = "JobFolder"
 # Seconds that a task has to stop cleanly: a frame on a slow device, and the server's goodbye.
 _NOTICE = 60
 _SERVER_START = 600
@@ -32,7 +34,7 @@ def template(job: FarmJob) -> dict[str, Any]:
 def _parameters(job: FarmJob, hosts: set[Host]) -> list[dict[str, Any]]:
     made: list[dict[str, Any]] = [
         {
-            "name": "JobFolder",
+            "name": FOLDER,
             "type": "PATH",
             "objectType": "DIRECTORY",
             "dataFlow": "INOUT",
