@@ -4,9 +4,10 @@
     python tests/benchmarks/farm_cost.py --engines null        # what is left without engines
     python tests/benchmarks/farm_cost.py --size 1920x1080 --frames 8 --shots 10000
 
-Makes a farm job of the sample clip and runs each of its tasks as a blade does: a session's server
-that starts, one task, and its end. Processor seconds and bytes are of the whole tree of processes
-(wait4); file operations are counted by strace in another run of each task, where there is one. The last table multiplies: it is a model, not a measurement, and says so.
+Makes a farm job of the sample clip and runs each of its tasks as a blade does: a server that
+starts, one task, and its end. Processor seconds are of the whole tree of processes (wait4); file
+operations are counted by strace in another run of each task, where there is one. The last table
+multiplies: it is a model, not a measurement, and says so.
 """
 
 from __future__ import annotations
