@@ -13,6 +13,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from .conftest import AIROTO, MakeRecipe, airoto
 
 FRAMES = int(os.environ.get("AIROTO_FARM_FRAMES", "24"))
 WORKERS = int(os.environ.get("AIROTO_FARM_WORKERS", "2"))
-KILLS = int(os.environ.get("AIROTO_FARM_KILLS", "2"))
+KILLS = int(os.environ.get("AIROTO_FARM_KILLS", "1"))
 KILL_FRAMES = 24
 PATIENCE = 1800
 
@@ -159,7 +160,7 @@ def test_the_sample_clip_is_run_and_run_again_and_what_was_lost_is_made_anew(
         for path in (job / "cache" / stage).rglob("*"):
             if path.is_file():
                 path.unlink()
-    ran = airoto("farm", "run", job, *options, timeout=PATIENCE)
+    ran = airoto("farm", "run", job, "--threads", 1, timeout=PATIENCE)
     assert "matte 1001-1004 is run again (exit code 9)" in ran.stderr
     assert digests(out) == wanted
     after = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
@@ -167,6 +168,29 @@ def test_the_sample_clip_is_run_and_run_again_and_what_was_lost_is_made_anew(
 
 
 # ---- kill -9 ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LoneShot:
+    """A recipe, and what one render makes of it."""
+
+    shot: Path
+    out: Path
+    wanted: dict[str, str]
+
+    def begin(self) -> tuple[Path, Path, dict[str, str]]:
+        """All of it, with an empty output folder."""
+        for path in self.out.iterdir():
+            path.unlink()
+        return self.shot, self.out, self.wanted
+
+
+@pytest.fixture(scope="module")
+def lone(tmp_path_factory: pytest.TempPathFactory) -> LoneShot:
+    folder = tmp_path_factory.mktemp("lone")
+    out = folder / "out"
+    shot = recipe(folder, out, KILL_FRAMES, **NULL)
+    return LoneShot(shot, out, serial(shot, out, folder / "serial-cache"))
 
 
 def children(pid: int) -> list[int]:
@@ -209,12 +233,11 @@ def running(*arguments: object, temporary: Path) -> Iterator[subprocess.Popen[by
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc")
 def test_workers_that_are_killed_lose_nothing_and_nothing_finished_is_made_again(
-    tmp_path: Path,
+    lone: LoneShot, tmp_path: Path
 ) -> None:
-    out, job, temporary = tmp_path / "out", tmp_path / "job", tmp_path / "tmp"
+    shot, out, wanted = lone.begin()
+    job, temporary = tmp_path / "job", tmp_path / "tmp"
     temporary.mkdir()
-    shot = recipe(tmp_path, out, KILL_FRAMES, **NULL)
-    wanted = serial(shot, out, tmp_path / "serial-cache")
     moments = random.Random(KILLS)
     options = ("--workers", 2, "--threads", 1, "--chunk-frames", 2, "--retries", 100)
     kept: dict[Path, tuple[int, int]] = {}
@@ -242,11 +265,10 @@ def test_workers_that_are_killed_lose_nothing_and_nothing_finished_is_made_again
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc")
-def test_a_runner_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
-    out, job, temporary = tmp_path / "out", tmp_path / "job", tmp_path / "tmp"
+def test_a_runner_that_is_killed_goes_on_where_it_was(lone: LoneShot, tmp_path: Path) -> None:
+    shot, out, wanted = lone.begin()
+    job, temporary = tmp_path / "job", tmp_path / "tmp"
     temporary.mkdir()
-    shot = recipe(tmp_path, out, KILL_FRAMES, **NULL)
-    wanted = serial(shot, out, tmp_path / "serial-cache")
     options = ("--workers", 1, "--threads", 1)
     begin = ("farm", "run", shot, "--job", job, *options, "--chunk-frames", 4)
     with running(*begin, temporary=temporary) as runner:
