@@ -63,7 +63,7 @@ def main(argv: Sequence[str], root: Path) -> int:
         print(f"install: {exc.message}{hint}", file=sys.stderr)
         return int(exit_code_of(exc))
     except KeyboardInterrupt:
-        print("install: interrupted; what was there before is as it was", file=sys.stderr)
+        print("install: interrupted; run it again to go on", file=sys.stderr)
         return int(ExitCode.INTERRUPTED)
 
 
