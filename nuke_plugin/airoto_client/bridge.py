@@ -12,6 +12,7 @@ from typing import IO, Any, Callable
 
 import airoto
 from airoto.errors import AIRotoError, BadRequestError, BusyError, InternalError
+from airoto.wire.access import Access
 from airoto_client.bridge_protocol import (
     HEARTBEAT,
     MAX_LINE,
@@ -209,11 +210,11 @@ def _timeout(ask: Message, default: float | None = CALL_TIMEOUT) -> float | None
     raise BadRequestError(f"'timeout' must be seconds or null, found {value!r}")
 
 
-def run(target: str) -> int:
+def run(target: str, access: Access) -> int:
     """Serve the host at our standard input and output; 0 when it is done."""
     # Whatever else prints must not end up between the lines.
     sink = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    with GrpcLink(target) as link:
+    with GrpcLink(target, access) as link:
         Bridge(link, sys.stdin.buffer, sink).serve()
     return 0

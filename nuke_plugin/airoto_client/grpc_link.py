@@ -20,8 +20,9 @@ from airoto.errors import (
     InternalError,
     ServerUnreachableError,
 )
+from airoto.wire.access import Access, access_from, open_channel, plain_proof
 from airoto.wire.caller import Caller, new_request_id, this_client
-from airoto.wire.channel import Target, connect
+from airoto.wire.channel import Target, parse_target
 from airoto.wire.chunks import Collector, chunks_of_bytes, chunks_of_file
 from airoto.wire.digest import KNOWS_BLAKE3, Kind
 from airoto.wire.jsonform import from_dict, to_dict
@@ -73,14 +74,18 @@ class GrpcLink:
 
     Args:
         target: `unix:/path/server.sock`, `localhost:7000`, or a `Target`.
+        access: what proves who calls; None: as the environment has it.
 
     Raises:
-        BadRequestError: the target is malformed.
+        BadRequestError: the target is malformed, or a server on another machine and nothing to
+            prove with.
     """
 
-    def __init__(self, target: str | Target) -> None:
+    def __init__(self, target: str | Target, access: Access | None = None) -> None:
         self.target = str(target)
-        self._channel = connect(target)
+        self._place = parse_target(target) if isinstance(target, str) else target
+        self._access = access_from() if access is None else access
+        self._channel = open_channel(self._place, self._access)
         self._bound: dict[str, Callable[..., Any]] = {
             name: method.bind(self._channel) for name, method in METHODS.items()
         }
@@ -102,7 +107,7 @@ class GrpcLink:
         caller = self._caller()
         with self._translated(caller):
             future = self._begin(method).future(
-                message, timeout=timeout, metadata=caller.metadata()
+                message, timeout=timeout, metadata=self._metadata(caller)
             )
             with _cancelled_when_left(future, cancel):
                 return to_dict(future.result())
@@ -120,7 +125,7 @@ class GrpcLink:
         message = from_dict(known.request, request)
         caller = self._caller()
         with self._translated(caller):
-            answers = self._begin(method)(message, timeout=timeout, metadata=caller.metadata())
+            answers = self._begin(method)(message, timeout=timeout, metadata=self._metadata(caller))
             with _cancelled_when_left(answers, cancel):
                 for answer in answers:
                     yield to_dict(answer)
@@ -174,7 +179,7 @@ class GrpcLink:
         caller = self._caller()
         with self._translated(caller):
             answers = self._begin("Download")(
-                request, timeout=TRANSFER_TIMEOUT, metadata=caller.metadata()
+                request, timeout=TRANSFER_TIMEOUT, metadata=self._metadata(caller)
             )
             with _cancelled_when_left(answers, cancel), atomic_file(target) as file:
                 collector = Collector(file, max_bytes=_NO_LIMIT)
@@ -210,7 +215,7 @@ class GrpcLink:
         caller = self._caller()
         with self._translated(caller):
             future = self._begin("Upload").future(
-                requests, timeout=TRANSFER_TIMEOUT, metadata=caller.metadata()
+                requests, timeout=TRANSFER_TIMEOUT, metadata=self._metadata(caller)
             )
             with _cancelled_when_left(future, cancel):
                 try:
@@ -235,6 +240,10 @@ class GrpcLink:
 
     def _caller(self) -> Caller:
         return Caller(new_request_id(), self._client)
+
+    def _metadata(self, caller: Caller) -> tuple[tuple[str, str], ...]:
+        # Looked up for each call: a server that was started again has a new token.
+        return caller.metadata() + plain_proof(self._place, self._access)
 
     def _begin(self, method: str) -> Any:
         if self._closed:

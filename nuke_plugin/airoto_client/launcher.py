@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airoto.errors import AIRotoError, ServerUnreachableError
+from airoto.wire.access import Access
 from airoto.wire.channel import SERVER_VARIABLE, default_target
 from airoto_client.grpc_link import GrpcLink
 from airoto_client.link import Message
@@ -49,6 +50,7 @@ class Server:
 @contextlib.contextmanager
 def ensure_server(
     target: str | None = None,
+    access: Access | None = None,
     *,
     waiting: Waiting,
     options: Sequence[str] = (),
@@ -60,6 +62,7 @@ def ensure_server(
     socket is used where one listens; else one is started, and ended after the block.
 
     Args:
+        access: what proves who calls; None: as the environment has it.
         waiting: called every moment while one starts; what it raises gives it up.
         options: arguments for `airoto serve`, where one is started.
         start_timeout: seconds it may take to start.
@@ -81,7 +84,7 @@ def ensure_server(
                 return
             named = str(usual)
             where = "named by AIROTO_SERVER" if _is_named() else "that is running"
-        link = stack.enter_context(GrpcLink(named))
+        link = stack.enter_context(GrpcLink(named, access))
         info = _ask(link, None)
         yield Server(link, info, None, f"using the server at {link.target}, {where}")
 

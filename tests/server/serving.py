@@ -25,6 +25,8 @@ from airoto_server.engines.registry import EngineSpec, LoadOptions, Role
 from airoto_server.engines.roles import Candidate, EngineFacts, Mask, Picture, Prompts, Tracked
 from airoto_server.residency.residency import Residency
 from airoto_server.residency.simulated import SimulatedDevice
+from airoto_server.service.audit import Audit
+from airoto_server.service.gate import Gate, OwnersDoor
 from airoto_server.service.servicer import Servicer
 from airoto_server.sessions.workshop import Settings, Workshop
 
@@ -145,7 +147,8 @@ class Served:
             contextlib.closing(Workshop(self._settings, open_residency=residency)) as self.workshop,
             contextlib.closing(Servicer(self.workshop)) as self.servicer,
         ):
-            server = grpc.aio.server(options=server_options())
+            gate = Gate(OwnersDoor(), Audit())
+            server = grpc.aio.server(interceptors=(gate,), options=server_options())
             server.add_generic_rpc_handlers((generic_handler(self.servicer),))
             server.add_insecure_port(self._address)
             await server.start()

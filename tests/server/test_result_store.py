@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airoto.errors import BadRequestError
+from airoto_server.ops.sizes import parse_size
 from airoto_server.storage.cli import main
-from airoto_server.storage.place import DEFAULT_LIMIT, cache_place, parse_size
+from airoto_server.storage.place import DEFAULT_LIMIT, cache_place
 from airoto_server.storage.store import DamagedEntryError, ResultStore, StoreFailedError
 from airoto_server.storage.upkeep import TEMPORARY, entries, prune, usage
 

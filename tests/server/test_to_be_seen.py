@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from airoto.errors import FrameMissingError
+from airoto.wire.access import start_token_path
 from airoto_client.cli import main
 from airoto_client.grpc_link import GrpcLink
 from airoto_server.app.sample import SamplePaths
@@ -82,7 +83,8 @@ def test_metrics_count_calls_and_frames(
     render(shown.link, drawn_recipe(clip, tmp_path / "a.####.exr"))
     with pytest.raises(FrameMissingError):
         shown.link.call("ProbePlate", {"plate": {"path": str(tmp_path / "none.####.exr")}})
-    answer = asked(shown, "/metrics")
+    token = start_token_path(page_of(shown).port or 0).read_text().strip()
+    answer = asked(shown, "/metrics", Authorization=f"Bearer {token}")
     assert answer.status == 200
     after = samples(answer.read().decode())
 
@@ -182,8 +184,11 @@ def test_the_page_fetches_nothing_from_elsewhere(shown: RunningServer) -> None:
 
 
 def test_the_page_needs_its_token(shown: RunningServer) -> None:
-    for path in ("/", "/status.json", "/wrong/", "/wrong/status.json", "//status.json"):
-        assert asked(shown, path).status == 404, path
+    for path in ("/", "/status.json", "/metrics", "/wrong/", "/wrong/metrics", "//status.json"):
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic x"}):
+            answer = asked(shown, path, **headers)
+            assert (answer.status, answer.read()) == (404, b"not found\n"), path
+            assert answer.getheader("Server", "").strip() == "http"
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1", ""])

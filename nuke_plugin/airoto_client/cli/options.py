@@ -10,6 +10,7 @@ from typing import Any
 
 from airoto.errors import BadRequestError, ServerUnreachableError
 from airoto.sequence import Pattern
+from airoto.wire.access import Access, access_from
 from airoto.wire.messages import MissingFrames, Recipe
 from airoto.wire.prompts import frame_range
 from airoto_client.cli import events
@@ -55,6 +56,39 @@ def add_server_options(parser: argparse.ArgumentParser) -> None:
         metavar="TARGET",
         help="unix:/path/server.sock or host:port (default: $AIROTO_SERVER, the server that is "
         "running, or one of its own)",
+    )
+    add_access_options(group)
+
+
+def add_access_options(parser: Any) -> None:
+    """What proves who calls; tokens themselves come from files or the environment alone."""
+    parser.add_argument(
+        "--token-file", metavar="FILE", default="", help="default: $AIROTO_TOKEN_FILE"
+    )
+    parser.add_argument(
+        "--tls-ca",
+        metavar="FILE",
+        default="",
+        help="what signed the server's certificate (default: $AIROTO_TLS_CA, or the system's)",
+    )
+    parser.add_argument(
+        "--tls-cert",
+        metavar="FILE",
+        default="",
+        help="your certificate (default: $AIROTO_TLS_CERT)",
+    )
+    parser.add_argument(
+        "--tls-key", metavar="FILE", default="", help="its key (default: $AIROTO_TLS_KEY)"
+    )
+
+
+def access_of(options: argparse.Namespace) -> Access:
+    """What the options and the environment give to prove who calls."""
+    return access_from(
+        token_file=options.token_file,
+        ca=options.tls_ca,
+        certificate=options.tls_cert,
+        key=options.tls_key,
     )
 
 
@@ -164,7 +198,7 @@ def using_server(
             told = seconds
             reporter.event(events.note(f"the server is still starting ({seconds:.0f} s)"))
 
-    with ensure_server(options.server, waiting=waiting) as server:
+    with ensure_server(options.server, access_of(options), waiting=waiting) as server:
         reporter.event(events.note(server.note))
         with contextlib.ExitStack() as stack:
             stack.enter_context(stopper.when_asked(server.link.close))

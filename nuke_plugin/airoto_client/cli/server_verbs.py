@@ -17,6 +17,8 @@ _VERBS = {
     "serve": ("airoto_server.app.serve", "run the inference server"),
     "bench": ("airoto_server.app.bench.cli", "measure engines against ground truth"),
     "weights": ("airoto_server.weights.cli", "list, fetch, verify and import checkpoints"),
+    "token": ("airoto_server.access.token_cli", "make, list, revoke and end tokens"),
+    "certs": ("airoto_server.access.certs_cli", "make certificates for TLS"),
     "cache": ("airoto_server.storage.cli", "tell, clear and prune the kept results"),
 }
 

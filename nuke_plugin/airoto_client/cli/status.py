@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airoto.errors import BadRequestError, ServerUnreachableError
 from airoto.wire.channel import default_target, parse_target
-from airoto_client.cli.options import add_command, add_server_options
+from airoto_client.cli.options import access_of, add_command, add_server_options
 from airoto_client.cli.reporting import Reporter, clock
 from airoto_client.cli.stopping import Stopped, Stopper
 from airoto_client.exit_codes import ExitCode
@@ -57,7 +57,10 @@ def register(verbs: Any) -> None:
 
 def run(options: argparse.Namespace, reporter: Reporter, stopper: Stopper) -> ExitCode:
     """Show it."""
-    with GrpcLink(_target(options.server)) as link, stopper.when_asked(link.close):
+    with (
+        GrpcLink(_target(options.server), access_of(options)) as link,
+        stopper.when_asked(link.close),
+    ):
         if options.json:
             print(json.dumps({"event": "status", **_ask(link)}, ensure_ascii=False), flush=True)
         elif options.url:

@@ -28,6 +28,16 @@ SERVER_VARIABLE = "AIROTO_SERVER"
 SOCKET_PATH_BYTES = 103 if sys.platform == "darwin" else 107
 
 _KEEPALIVE_MS = 30_000
+
+# Of a server: connections at a time, calls at a time on one of them, milliseconds that a new one
+# has for TLS and the first frames of HTTP/2, and after which one without calls is let go.
+CONNECTIONS = 1024
+_STREAMS = 256
+_HANDSHAKE_MS = 10_000
+_IDLE_MS = 15 * 60_000
+
+# Headers of one call in bytes: above the first it is refused, above the second cut off.
+_HEADERS = 16 * 1024, 32 * 1024
 _HOST_PORT = re.compile(r"(?:\[(?P<v6>[^\]]+)\]|(?P<name>[^:\[\]/\s]+)):(?P<port>\d{1,5})")
 
 Option = tuple[str, int]
@@ -125,9 +135,14 @@ def default_target(environment: Mapping[str, str] | None = None) -> Target:
             return parse_target(named)
         except BadRequestError as exc:
             raise BadRequestError(f"${SERVER_VARIABLE}: {exc.message}", hint=exc.hint) from exc
+    return parse_target(f"unix:{run_folder(variables) / 'server.sock'}")
+
+
+def run_folder(environment: Mapping[str, str] | None = None) -> Path:
+    """Where servers of this user leave their sockets and start tokens; mode 0700."""
+    variables = os.environ if environment is None else environment
     runtime = variables.get("XDG_RUNTIME_DIR", "")
-    folder = Path(runtime) / "airoto" if runtime else Path.home() / ".airoto" / "run"
-    return parse_target(f"unix:{folder / 'server.sock'}")
+    return Path(runtime) / "airoto" if runtime else Path.home() / ".airoto" / "run"
 
 
 def connect(
@@ -175,9 +190,16 @@ def server_options() -> list[Option]:
         *_both_sides(),
         # Two servers on one port would share its calls silently.
         ("grpc.so_reuseport", 0),
-        # Do not take our clients' keepalive for an attack.
+        # Do not take our clients' keepalive for an attack; whoever pings faster is cut off.
         ("grpc.http2.min_ping_interval_without_data_ms", _KEEPALIVE_MS // 3),
+        ("grpc.http2.max_ping_strikes", 2),
         ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.max_allowed_incoming_connections", CONNECTIONS),
+        ("grpc.max_concurrent_streams", _STREAMS),
+        ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
+        ("grpc.max_connection_idle_ms", _IDLE_MS),
+        ("grpc.max_metadata_size", _HEADERS[0]),
+        ("grpc.absolute_max_metadata_size", _HEADERS[1]),
     ]
 
 

@@ -82,7 +82,8 @@ _MEANINGS: dict[grpc.StatusCode, tuple[type[AIRotoError], str, str]] = {
     _Code.UNAUTHENTICATED: (
         errors.UnauthenticatedError,
         "the server{at} wants credentials",
-        "give the token that it was started with",
+        "name the file of your token in $AIROTO_TOKEN_FILE; a server on this machine without TLS "
+        "is for the user alone who started it",
     ),
     _Code.PERMISSION_DENIED: (
         errors.UnauthenticatedError,

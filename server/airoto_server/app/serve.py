@@ -8,9 +8,10 @@ import contextlib
 import ctypes
 import logging
 import os
+import re
+import resource
 import signal
 import socket
-import stat
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,13 +22,18 @@ from grpc_reflection.v1alpha import reflection
 
 from airoto.errors import AIRotoError, BadRequestError, ServerUnreachableError
 from airoto.presets.places import INDEX_VARIABLE
-from airoto.wire.channel import Target, default_target, parse_target, server_options
+from airoto.wire.access import start_token_path
+from airoto.wire.channel import Target, server_options
 from airoto.wire.methods import SERVICE_NAME, generic_handler
+from airoto_server.access.folders import private_folder
 from airoto_server.app.installation import default_devices
+from airoto_server.app.listening import Listening, add_options, listening
 from airoto_server.app.logs import JSON, TEXT, start_log
 from airoto_server.app.ready import tell_ready
 from airoto_server.engines.torch_support import PRECISIONS
 from airoto_server.ops.parallel import default_threads, limit_libraries
+from airoto_server.service.audit import Audit
+from airoto_server.service.gate import Gate
 from airoto_server.service.metrics import Metrics
 from airoto_server.service.page import StatusPage
 from airoto_server.service.servicer import Servicer
@@ -36,11 +42,17 @@ from airoto_server.storage.place import cache_place
 
 _log = logging.getLogger("airoto_server")
 
+UMASK_VARIABLE = "AIROTO_UMASK"
+
 # Where the status page is, if no port is named.
 DEFAULT_PAGE_PORT = 7790
 
 # Seconds that running calls get to end after a stop was asked for.
 _GRACE = 5.0
+
+# Calls at a time beside renders, half-open ones too; files open at a time.
+_MOST_CALLS = 1024
+_FILES = 65536
 
 # M_TRIM_THRESHOLD, M_TOP_PAD and M_MMAP_THRESHOLD of malloc.h, in bytes.
 _MALLOC = {-1: 256 << 20, -2: 16 << 20, -3: 32 << 20}
@@ -51,11 +63,7 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="airoto serve", description="Run the inference server until it is told to stop."
     )
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("--socket", type=Path, help="Unix socket to listen on (default: your own)")
-    where.add_argument(
-        "--listen", metavar="HOST:PORT", help="a loopback address to listen on; port 0: any free"
-    )
+    add_options(parser)
     parser.add_argument(
         "--root",
         type=Path,
@@ -134,6 +142,14 @@ def arguments() -> argparse.ArgumentParser:
         metavar="MB",
         help="of the device's memory, for models and trackers (default: what is free)",
     )
+    parser.add_argument(
+        "--umask",
+        type=_umask,
+        default=os.environ.get(UMASK_VARIABLE, "077"),
+        metavar="OCTAL",
+        help="of the mattes that are written: 022 lets everybody read them, 027 your group "
+        "(default: $AIROTO_UMASK, or 077: you alone)",
+    )
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning"])
     parser.add_argument(
         "--log-format", default=TEXT, choices=[TEXT, JSON], help="lines for people or programs"
@@ -160,8 +176,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = arguments().parse_args(argv)
     start_log(options.log_level, options.log_format)
     try:
-        target = _target(options)
-        return asyncio.run(_serve(options, target))
+        return asyncio.run(_serve(options, listening(options)))
     except AIRotoError as exc:
         hint = f"\n  {exc.hint}" if exc.hint else ""
         sys.stderr.write(f"airoto serve: {exc.message}{hint}\n")
@@ -174,25 +189,16 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _umask(text: str) -> int:
+    if not re.fullmatch(r"0?[0-7]{3}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not three octal digits such as 022")
+    return int(text, 8)
+
+
 def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
     return int(text)
-
-
-def _target(options: argparse.Namespace) -> Target:
-    if options.listen:
-        target = parse_target(options.listen, listen=True)
-    elif options.socket:
-        target = parse_target(f"unix:{options.socket}")
-    else:
-        target = default_target()
-    if not target.is_local:
-        raise BadRequestError(
-            f"{target} can be reached from other machines, which needs TLS and a token",
-            hint="listen on a Unix socket or a loopback address",
-        )
-    return target
 
 
 def _keep_freed_memory() -> None:
@@ -207,8 +213,10 @@ def _keep_freed_memory() -> None:
             mallopt(parameter, value)
 
 
-async def _serve(options: argparse.Namespace, target: Target) -> int:
+async def _serve(options: argparse.Namespace, where: Listening) -> int:
     _keep_freed_memory()
+    _allow_files()
+    os.umask(options.umask)
     limit_libraries()
     threads = options.threads or default_threads()
     settings = Settings(
@@ -226,35 +234,49 @@ async def _serve(options: argparse.Namespace, target: Target) -> int:
         cache=cache_place(options.cache, options.cache_limit),
     )
     with contextlib.ExitStack() as stack:
+        target = where.target
         if target.socket:
             stack.enter_context(_socket_place(Path(target.socket)))
+        audit = stack.enter_context(Audit(options.audit))
+        audited = audit if options.audit or where.credentials is not None else None
         metrics = Metrics()
         workshop = stack.enter_context(contextlib.closing(Workshop(settings, watch=metrics)))
-        servicer = stack.enter_context(contextlib.closing(Servicer(workshop, metrics)))
+        servicer = stack.enter_context(contextlib.closing(Servicer(workshop, metrics, audited)))
         page = None
         if options.status_page is not None:
             page = StatusPage(options.status_page, servicer.status, metrics.text)
             stack.enter_context(contextlib.closing(page))
+            page_token = stack.enter_context(page.token.written(page.port))
             servicer.page_url = page.url
-        server = grpc.aio.server(options=server_options())
+        server = grpc.aio.server(
+            interceptors=(Gate(where.door, audit),),
+            options=server_options(),
+            maximum_concurrent_rpcs=_MOST_CALLS + workshop.admission.most,
+        )
         server.add_generic_rpc_handlers((generic_handler(servicer),))
         status = health.aio.HealthServicer()  # type: ignore[attr-defined]  # the stubs lack it
         health_pb2_grpc.add_HealthServicer_to_server(status, server)
         reflection.enable_server_reflection(
             (SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME), server
         )
-        port = _listen(server, target)
+        port = _listen(server, where)
+        if where.start is not None:
+            stack.enter_context(where.start.written(port))
+        elif not target.socket:
+            start_token_path(port).unlink(missing_ok=True)  # of a server that was killed
         await server.start()
         for name in ("", SERVICE_NAME):
             await status.set(name, health_pb2.HealthCheckResponse.SERVING)
-        where = target if target.socket else Target(host=target.host, port=port)
+        place = target if target.socket else Target(host=target.host, port=port)
         devices = ", ".join(settings.devices)
-        _log.info("serving at %s with %d threads on %s", where, threads, devices)
-        sys.stdout.write(f"serving {where}\n")
+        _log.info("serving at %s with %d threads on %s", place, threads, devices)
+        sys.stdout.write(f"serving {place}\n")
         if page is not None:
             # Logs keep what is printed; the token is for a terminal alone.
             shown = page.url if sys.stdout.isatty() else "`airoto status --url` tells where"
-            sys.stdout.write(f"status page: {shown}\nmetrics: {page.metrics_url}\n")
+            sys.stdout.write(
+                f"status page: {shown}\nmetrics: {page.metrics_url}, token in {page_token}\n"
+            )
         sys.stdout.flush()
         tell_ready()
         await _until_told(options.exit_with_parent)
@@ -265,28 +287,32 @@ async def _serve(options: argparse.Namespace, target: Target) -> int:
     return 0
 
 
-def _listen(server: grpc.aio.Server, target: Target) -> int:
+def _allow_files() -> None:
+    """As many open files as the system lets us have: each connection is one."""
+    with contextlib.suppress(ValueError, OSError):
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def _listen(server: grpc.aio.Server, where: Listening) -> int:
+    old = os.umask(0o077)
     try:
-        return server.add_insecure_port(target.address)
+        if where.credentials is None:
+            return server.add_insecure_port(where.target.address)
+        return server.add_secure_port(where.target.address, where.credentials)
     except RuntimeError as exc:
         raise ServerUnreachableError(
-            f"cannot listen at {target}: {exc}", hint="is another server there already?"
+            f"cannot listen at {where.target}: {exc}", hint="is another server there already?"
         ) from exc
+    finally:
+        os.umask(old)
 
 
 @contextlib.contextmanager
 def _socket_place(path: Path) -> Iterator[None]:
     """A folder that only this user may enter, without a dead server's socket in it."""
-    folder = path.parent
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    found = folder.stat()
-    if found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
-        raise BadRequestError(
-            f"{folder} must belong to you and be closed to others (mode 700), "
-            f"but its mode is {stat.S_IMODE(found.st_mode):o} and its owner {found.st_uid}",
-            hint=f"chmod 700 {folder}, or name another folder with --socket",
-            path=str(folder),
-        )
+    private_folder(path.parent, "--socket")
     if path.exists():
         if _answers(path):
             raise ServerUnreachableError(
@@ -295,11 +321,9 @@ def _socket_place(path: Path) -> Iterator[None]:
                 path=str(path),
             )
         path.unlink()
-    old = os.umask(0o077)
     try:
         yield
     finally:
-        os.umask(old)
         path.unlink(missing_ok=True)
 
 

@@ -167,11 +167,23 @@ class LeasedMatter(_Leased[Matter]):
 
 
 class LeasedTracker(_Leased[Tracker]):
-    """A `Tracker`; what its passes remember is accounted to `session`."""
+    """A `Tracker`; what its passes remember is accounted to `session`.
 
-    def __init__(self, residency: Residency, spec: EngineSpec, lane: str, session: str) -> None:
+    Args:
+        hold: told of the memory of each pass, and may refuse it.
+    """
+
+    def __init__(
+        self,
+        residency: Residency,
+        spec: EngineSpec,
+        lane: str,
+        session: str,
+        hold: Callable[[str, int], None] = lambda *_: None,
+    ) -> None:
         super().__init__(residency, spec, lane)
         self._session = session
+        self._hold = hold
         self._passes = itertools.count(1)
 
     def begin(self, object_ids: Sequence[int], *, seed: int) -> LeasedRun:
@@ -216,6 +228,7 @@ class LeasedRun:
             run, self._run, self._engine = self._run, None, None
         if run is not None:
             run.close()
+        self._tracker._hold(self._session, 0)
         self._tracker._residency.account(self._session, 0)
 
     def _step(self, work: Callable[[TrackRun], T]) -> T:
@@ -228,6 +241,7 @@ class LeasedRun:
             answer = self._tracker._call(leased)
             held = self.memory_bytes()
         residency.account(self._session, held, offload=self._move_out)
+        self._tracker._hold(self._session, held)
         return answer
 
     def _resumed(self, engine: Tracker) -> TrackRun:

@@ -49,6 +49,7 @@ class Job:
     Attributes:
         device: empty while it waits.
         seconds_left: estimated; negative while unknown.
+        most: renders of this client that may run and wait; 0: as many as fit.
         submitted, started: by the queue's clock; `started` is 0 while it waits.
     """
 
@@ -64,6 +65,7 @@ class Job:
     submitted: float = 0.0
     started: float = 0.0
     number: int = 0
+    most: int = 0
 
     def tell(self, stage: str, done: int, seconds_left: float) -> None:
         """How far it is."""
@@ -148,6 +150,13 @@ class Admission:
 
     def _join(self, job: Job) -> None:
         with self._changed:
+            theirs = sum(one.client == job.client for one in (*self._running, *self._waiting))
+            if 0 < job.most <= theirs:
+                raise BusyError(
+                    f"{theirs} renders of yours run or wait; allowed: {job.most}",
+                    hint=f"try again in about {_UNKNOWN_WAIT:g} s",
+                    retry_after=_UNKNOWN_WAIT,
+                )
             self._waiting.append(job)
             job.submitted, job.number = self._clock(), next(self._numbers)
             self._admit()

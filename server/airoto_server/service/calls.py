@@ -5,9 +5,18 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextvars
+import enum
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Generator
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Collection,
+    Generator,
+    Iterator,
+)
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
@@ -22,9 +31,11 @@ from airoto.errors import (
     ServerUnreachableError,
     TimedOutError,
 )
-from airoto.wire.caller import caller_of
-from airoto.wire.status import to_status
+from airoto.wire.caller import Caller, caller_of
+from airoto.wire.status import Status, to_status
+from airoto_server.access.people import Person
 from airoto_server.scheduler.cancel import Cancel
+from airoto_server.service.gate import current_person
 from airoto_server.service.outbox import Outbox
 from airoto_server.service.record import CallRecord
 
@@ -33,9 +44,20 @@ _log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 Context = grpc.aio.ServicerContext[Any, Any]
 
-# Threads of calls that answer once, and how many such calls there may be.
+# Threads of calls that answer once and of downloads.
 _THREADS = 64
-_MOST_CALLS = 256
+
+
+class Kind(enum.Enum):
+    """What a call holds, and how many of them there may be at a time."""
+
+    # Answers once.
+    ONCE = 256
+    # An upload or download: some megabytes of buffers, whatever its size.
+    TRANSFER = 64
+    # Counted where renders queue.
+    RENDER = 0
+
 
 # Told of every call that ends: its record, the outcome and the status code.
 OnCall = Callable[[CallRecord, str, str], None]
@@ -57,7 +79,7 @@ class Calls:
         self._jobs = _pool(jobs + 1, "airoto-job")
         self._on_call = on_call
         self._running: set[Cancel] = set()
-        self._once = 0
+        self._open: Counter[tuple[Kind, str]] = Counter()
 
     @property
     def running(self) -> int:
@@ -82,17 +104,7 @@ class Calls:
     async def unary(self, name: str, context: Context, work: Callable[[Cancel], Answer]) -> Answer:
         """Run `work` in a thread and give its answer; a failure ends the call."""
         async with self.call(name, context) as (cancel, _):
-            if self._once >= _MOST_CALLS:
-                raise BusyError(
-                    f"{self._once} calls are running already",
-                    hint="try again in about 2 s",
-                    retry_after=2.0,
-                )
-            self._once += 1
-            try:
-                return await self._in_thread(self._pool, partial(work, cancel))
-            finally:
-                self._once -= 1
+            return await self._in_thread(self._pool, partial(work, cancel))
 
     async def events(
         self,
@@ -111,7 +123,7 @@ class Calls:
             latest: classes of answers of which only the newest unread one is kept.
             look: sees every answer as it is emitted, to write down what it tells.
         """
-        async with self.call(name, context) as (cancel, record):
+        async with self.call(name, context, Kind.RENDER) as (cancel, record):
             outbox: Outbox[Any] = Outbox(asyncio.get_running_loop(), latest)
 
             def emit(answer: Answer) -> None:
@@ -139,8 +151,12 @@ class Calls:
     async def parts(
         self, name: str, context: Context, work: Callable[[Cancel], Generator[Answer, None, None]]
     ) -> AsyncGenerator[Answer, None]:
-        """Give what `work(cancel)` yields, made no faster than the client reads."""
-        async with self.call(name, context) as (cancel, _):
+        """Give what `work(cancel)` yields, made no faster than the client reads.
+
+        A client that takes nothing keeps its room among the transfers until it is gone: gRPC
+        cannot take back what it holds to be sent, so their number is what bounds it.
+        """
+        async with self.call(name, context, Kind.TRANSFER) as (cancel, _):
             made = work(cancel)
             # One thread at a time runs it, and none while the client does not read.
             following = partial(self._in_thread, self._pool, partial(next, made, _END))
@@ -155,17 +171,24 @@ class Calls:
                 await self._in_thread(self._pool, made.close)
 
     @asynccontextmanager
-    async def call(self, name: str, context: Context) -> AsyncIterator[tuple[Cancel, CallRecord]]:
+    async def call(
+        self, name: str, context: Context, kind: Kind = Kind.ONCE
+    ) -> AsyncIterator[tuple[Cancel, CallRecord]]:
         """One call from its begin to its end: written down, stoppable, its error translated."""
         # Pairs of key and value, whatever the type stubs say.
         metadata: Any = context.invocation_metadata() or ()
-        record = CallRecord(name, caller_of(metadata))
+        person, caller = current_person(), caller_of(metadata)
+        if person.name:  # proved, so what the client says does not count
+            caller = Caller(caller.request_id, person.name)
+        record = CallRecord(name, caller, person=person.name, peer=context.peer())
         record.follow()
         cancel = Cancel(record.caller.client, record.caller.request_id)
         self._running.add(cancel)
         outcome, code = "ok", grpc.StatusCode.OK
+        failed: Status | None = None
         try:
-            yield cancel, record
+            with self._room(kind, person):
+                yield cancel, record
         except (asyncio.CancelledError, GeneratorExit):
             left = context.time_remaining()
             late = left is not None and left <= 0
@@ -176,12 +199,44 @@ class Calls:
         except Exception as exc:  # noqa: BLE001 - the seam where any failure ends a call
             error = translated(exc)
             status = to_status(error)
-            outcome, code = error.kind, status.code
-            await context.abort(status.code, status.details, status.trailing_metadata)
+            outcome, code, failed = error.kind, status.code, status
         finally:
+            # Before the answer, so that whoever has it finds it written down.
             self._running.discard(cancel)
             record.log_end(outcome, code.name)
             self._on_call(record, outcome, code.name)
+        if failed is not None:
+            await context.abort(failed.code, failed.details, failed.trailing_metadata)
+
+    @contextmanager
+    def _room(self, kind: Kind, person: Person) -> Iterator[None]:
+        """Room for one more call of that kind.
+
+        Raises:
+            BusyError: there are too many, of all people or of this one.
+        """
+        if kind is Kind.RENDER:
+            yield
+            return
+        whole, own = (kind, ""), (kind, f"of {person.name}")
+        most = person.calls if kind is Kind.ONCE else person.transfers
+        for counted, limit in ((whole, kind.value), (own, most)):
+            if self._open[counted] >= limit:
+                whose = " of yours" if counted is own else ""
+                what = "calls" if kind is Kind.ONCE else "transfers"
+                raise BusyError(
+                    f"{limit} {what}{whose} are running already",
+                    hint="try again in about 2 s",
+                    retry_after=2.0,
+                )
+        self._open[whole] += 1
+        self._open[own] += 1
+        try:
+            yield
+        finally:
+            self._open[whole] -= 1
+            self._open[own] -= 1
+            self._open += Counter()  # forgets people with nothing open
 
     def _in_thread(
         self, pool: concurrent.futures.Executor, work: Callable[[], Answer]

@@ -34,13 +34,13 @@ def server_info(workshop: Workshop) -> pb.GetServerInfoResponse:
             max_objects=LIMITS.objects,
             max_points_per_prompt=LIMITS.points,
             blake3=KNOWS_BLAKE3,
-            max_ring_bytes=settings.ring_bytes,
+            max_ring_bytes=workshop.rings.max_bytes,
         ),
         pid=os.getpid(),
         uptime_seconds=time.monotonic() - workshop.started,
-        roots=[str(root) for root in settings.roots],
+        roots=[str(root) for root in workshop.roots.folders],
         libraries=library_versions(),
-        ring_folder=str(workshop.rings.folder) if settings.ring_bytes else "",
+        ring_folder=str(workshop.rings.folder) if workshop.rings.max_bytes else "",
     )
 
 

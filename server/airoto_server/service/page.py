@@ -1,14 +1,14 @@
 """A read-only status page and Prometheus' metrics, for this machine alone.
 
-Other users of a machine can reach its loopback addresses. So what names people or shots lies
-under a path that holds a random token, which only the server's own socket tells; the metrics
-are counts alone and need none. A page elsewhere cannot reach it through somebody's browser: the
-Host header must be a loopback one, no other origin is let in, and only GET is answered.
+Other users of a machine can reach its loopback addresses. So everything needs a token that is
+new at every start: in the path of the page's address, or as `Authorization: Bearer`. It lies in a
+file that only the server's user can read, and admins are told it by `GetStatus`. A page elsewhere
+cannot reach it through somebody's browser: the Host header must be a loopback one, no other origin
+is let in, and only GET is answered.
 """
 
 from __future__ import annotations
 
-import hmac
 import json
 import secrets
 import threading
@@ -22,6 +22,7 @@ from typing import Any
 from airoto.errors import ServerUnreachableError
 from airoto.wire import messages as pb
 from airoto.wire.jsonform import to_dict
+from airoto_server.access.start_token import StartToken
 from airoto_server.service.metrics import CONTENT_TYPE
 
 _LOOPBACK = "127.0.0.1"
@@ -57,8 +58,9 @@ class StatusPage:
         metrics: Prometheus' text.
 
     Attributes:
+        token: which everything here needs.
         url: with the token.
-        metrics_url: without.
+        metrics_url: without; Prometheus sends it as a header.
 
     Raises:
         ServerUnreachableError: the port is taken.
@@ -72,7 +74,7 @@ class StatusPage:
     ) -> None:
         self._status = status
         self._metrics = metrics
-        self._token = secrets.token_urlsafe(24)
+        self.token = StartToken()
         self._page = files("airoto_server.service").joinpath("status.html").read_text("utf-8")
         try:
             self._server = _Server((_LOOPBACK, port), _Handler)
@@ -83,7 +85,7 @@ class StatusPage:
             ) from exc
         self._server.page = self
         self.port = int(self._server.server_address[1])
-        self.url = f"http://{_LOOPBACK}:{self.port}/{self._token}/"
+        self.url = f"http://{_LOOPBACK}:{self.port}/{self.token.secret}/"
         self.metrics_url = f"http://{_LOOPBACK}:{self.port}/metrics"
         self._thread = threading.Thread(
             target=self._server.serve_forever, name="airoto-page", daemon=True
@@ -96,25 +98,29 @@ class StatusPage:
         self._server.server_close()
         self._thread.join()
 
-    def answer(self, host: str, path: str) -> _Answer:
-        """What a GET of `path` gets; `host` is the request's Host header."""
+    def answer(self, host: str, path: str, bearer: str = "") -> _Answer:
+        """What a GET of `path` gets.
+
+        Args:
+            host: the request's Host header.
+            bearer: the token in its Authorization header.
+        """
         if host.lower() not in {f"{name}:{self.port}" for name in _NAMES}:
             return _Answer(HTTPStatus.MISDIRECTED_REQUEST, body=b"this is not the host you seek\n")
-        if path == "/metrics":
-            return _Answer(HTTPStatus.OK, CONTENT_TYPE, self._metrics().encode())
         token, _, rest = path.lstrip("/").partition("/")
-        if not hmac.compare_digest(token.encode(), self._token.encode()):
-            return _Answer(
-                HTTPStatus.NOT_FOUND,
-                body=b"not here; `airoto status --url` tells where\n",
-            )
+        if bearer:
+            token, rest = bearer, path.lstrip("/")
+        if not self.token.fits(token):
+            return _Answer(HTTPStatus.NOT_FOUND, body=b"not found\n")
+        if rest == "metrics":
+            return _Answer(HTTPStatus.OK, CONTENT_TYPE, self._metrics().encode())
         if rest == "":
             return self._html()
         if rest == "status.json":
             status = to_dict(self._status())
             status.pop("page_url", None)
             return _Answer(HTTPStatus.OK, "application/json", json.dumps(status).encode())
-        return _Answer(HTTPStatus.NOT_FOUND, body=b"there is no such page\n")
+        return _Answer(HTTPStatus.NOT_FOUND, body=b"not found\n")
 
     def _html(self) -> _Answer:
         nonce = secrets.token_urlsafe(16)
@@ -153,12 +159,15 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     timeout = _PATIENCE
-    server_version = "AIRoto"
+    server_version = "http"
     sys_version = ""
 
     def do_GET(self) -> None:
         """The only method there is; others are answered with 501."""
-        answer = self.server.page.answer(self.headers.get("Host", ""), self.path)
+        scheme, _, bearer = self.headers.get("Authorization", "").partition(" ")
+        answer = self.server.page.answer(
+            self.headers.get("Host", ""), self.path, bearer if scheme == "Bearer" else ""
+        )
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.kind)
         self.send_header("Content-Length", str(len(answer.body)))

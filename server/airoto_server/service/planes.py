@@ -9,6 +9,7 @@ from airoto.wire import messages as pb
 from airoto.wire.chunks import check_plane
 from airoto_server.sessions.workshop import Workshop
 from airoto_server.transport.planes import Plane
+from airoto_server.transport.receiver import check_pixels
 
 
 def attach_ring(workshop: Workshop, request: pb.AttachRingRequest) -> pb.AttachRingResponse:
@@ -42,6 +43,7 @@ def take_plane(workshop: Workshop, request: pb.TakePlaneRequest) -> pb.TakePlane
         raise TooLargeError(
             f"a plane of {source.size} bytes; allowed: at most {workshop.settings.max_upload_bytes}"
         )
+    check_pixels(source.plane, workshop.settings.max_frame_pixels)
     item = workshop.spool.put_plane(
         Plane.of(source.plane), lambda memory: ring.read(source, memory)
     )

@@ -20,11 +20,17 @@ class CallRecord:
     """A call that runs.
 
     Attributes:
+        person: who it is by proof; empty for the server's own user.
+        peer: where the connection comes from.
+        subject: the plate or path that it is about.
         recipe_hash, frames: of a render: the recipe, and frames made so far.
     """
 
     method: str
     caller: Caller
+    person: str = ""
+    peer: str = ""
+    subject: str = ""
     recipe_hash: str = ""
     frames: int = 0
     began: float = field(default_factory=time.monotonic)
@@ -60,6 +66,13 @@ class CallRecord:
                 }
             },
         )
+
+
+def about(subject: str) -> None:
+    """What the call of this task is about, for the audit."""
+    record = _current.get()
+    if record is not None:
+        record.subject = subject
 
 
 def current_caller() -> Caller | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import aclosing
-from functools import partial
 
 from airoto.wire import messages as pb
 from airoto.wire.parts import Part
 from airoto_server.scheduler.cancel import Cancel
-from airoto_server.service.calls import Calls, Context
+from airoto_server.service.audit import Audit
+from airoto_server.service.calls import Calls, Context, Kind
 from airoto_server.service.convert import (
     detect_response,
     matte_response,
@@ -17,6 +17,7 @@ from airoto_server.service.convert import (
     render_response,
     segment_response,
 )
+from airoto_server.service.gate import current_person
 from airoto_server.service.info import server_info
 from airoto_server.service.metrics import Metrics
 from airoto_server.service.planes import (
@@ -26,8 +27,8 @@ from airoto_server.service.planes import (
     read_matte,
     take_plane,
 )
-from airoto_server.service.record import CallRecord
-from airoto_server.service.status import server_status
+from airoto_server.service.record import CallRecord, about
+from airoto_server.service.status import seen_by, server_status
 from airoto_server.service.transfer import download, prove_path, receive
 from airoto_server.sessions.detecting import detect_frame
 from airoto_server.sessions.events import (
@@ -47,18 +48,31 @@ from airoto_server.sessions.workshop import Workshop
 class Servicer:
     """AIRotoService over a workshop."""
 
-    def __init__(self, workshop: Workshop, metrics: Metrics | None = None) -> None:
-        self._workshop = workshop
+    def __init__(
+        self, workshop: Workshop, metrics: Metrics | None = None, audit: Audit | None = None
+    ) -> None:
+        self._everyones = workshop
         self._metrics = metrics or Metrics()
-        self._calls = Calls(workshop.admission.most, self._metrics.call)
+        self._audit = audit
+        self._calls = Calls(workshop.admission.most, self._ended)
         self._metrics.look_at(self.status)
         self.page_url = ""
 
     def status(self) -> pb.GetStatusResponse:
         """What the server does now; from any thread."""
-        status = server_status(self._workshop, self._calls.running)
+        status = server_status(self._everyones, self._calls.running)
         status.page_url = self.page_url
         return status
+
+    @property
+    def _workshop(self) -> Workshop:
+        """The workshop as the person may use it whose call this is."""
+        return self._everyones.for_person(current_person())
+
+    def _ended(self, record: CallRecord, outcome: str, code: str) -> None:
+        self._metrics.call(record, outcome, code)
+        if self._audit is not None:
+            self._audit.ended(record, outcome, code)
 
     def stop_jobs(self) -> None:
         """Tell every running job to stop at its next frame."""
@@ -79,7 +93,7 @@ class Servicer:
         self, request: pb.GetStatusRequest, context: Context
     ) -> pb.GetStatusResponse:
         def answer(cancel: Cancel) -> pb.GetStatusResponse:
-            status = self.status()
+            status = seen_by(current_person(), self.status())
             if request.metrics:
                 status.metrics = self._metrics.text()
             return status
@@ -89,28 +103,32 @@ class Servicer:
     async def ProvePath(
         self, request: pb.ProvePathRequest, context: Context
     ) -> pb.ProvePathResponse:
-        return await self._calls.unary(
-            "ProvePath", context, lambda cancel: prove_path(request, self._workshop.roots)
-        )
+        def answer(cancel: Cancel) -> pb.ProvePathResponse:
+            about(request.path)
+            return prove_path(request, self._workshop.roots)
+
+        return await self._calls.unary("ProvePath", context, answer)
 
     async def ProbePlate(
         self, request: pb.ProbePlateRequest, context: Context
     ) -> pb.ProbePlateResponse:
-        return await self._calls.unary(
-            "ProbePlate",
-            context,
-            lambda cancel: probe_response(
-                request.plate, looked_at(self._workshop, request.plate, request.uploads)
-            ),
-        )
+        def answer(cancel: Cancel) -> pb.ProbePlateResponse:
+            about(request.plate.path)
+            found = looked_at(self._workshop, request.plate, request.uploads)
+            return probe_response(request.plate, found)
+
+        return await self._calls.unary("ProbePlate", context, answer)
 
     async def Upload(self, parts: AsyncIterator[Part], context: Context) -> pb.UploadResponse:
-        workshop = self._workshop
-        async with self._calls.call("Upload", context):
-            return await receive(parts, workshop.spool, workshop.settings.max_upload_bytes)
+        async with self._calls.call("Upload", context, Kind.TRANSFER):
+            workshop = self._workshop
+            limits = workshop.settings.max_upload_bytes, workshop.settings.max_frame_pixels
+            return await receive(parts, workshop.spool, *limits)
 
     async def Download(self, request: pb.DownloadRequest, context: Context) -> AsyncIterator[Part]:
-        work = partial(download, self._workshop.spool, request)
+        def work(cancel: Cancel) -> Generator[Part, None, None]:
+            return download(self._workshop.spool, request, cancel)
+
         async with aclosing(self._calls.parts("Download", context, work)) as parts:
             async for part in parts:
                 yield part
@@ -149,36 +167,39 @@ class Servicer:
         )
 
     async def Detect(self, request: pb.DetectRequest, context: Context) -> pb.DetectResponse:
-        return await self._calls.unary(
-            "Detect",
-            context,
-            lambda cancel: detect_response(
+        def answer(cancel: Cancel) -> pb.DetectResponse:
+            about(request.recipe.plate.path)
+            return detect_response(
                 detect_frame(self._workshop, request.recipe, request.uploads, cancel)
-            ),
-        )
+            )
+
+        return await self._calls.unary("Detect", context, answer)
 
     async def Segment(self, request: pb.SegmentRequest, context: Context) -> pb.SegmentResponse:
-        return await self._calls.unary(
-            "Segment",
-            context,
-            lambda cancel: segment_response(
+        def answer(cancel: Cancel) -> pb.SegmentResponse:
+            about(request.recipe.plate.path)
+            return segment_response(
                 segment_frame(
                     self._workshop, request.recipe, request.frame, request.uploads, cancel
                 )
-            ),
-        )
+            )
+
+        return await self._calls.unary("Segment", context, answer)
 
     async def Matte(self, request: pb.MatteRequest, context: Context) -> pb.MatteResponse:
-        return await self._calls.unary(
-            "Matte",
-            context,
-            lambda cancel: matte_response(matte_frame(self._workshop, request, cancel)),
-        )
+        def answer(cancel: Cancel) -> pb.MatteResponse:
+            about(request.recipe.plate.path)
+            return matte_response(matte_frame(self._workshop, request, cancel))
+
+        return await self._calls.unary("Matte", context, answer)
 
     async def Render(
         self, request: pb.RenderRequest, context: Context
     ) -> AsyncIterator[pb.RenderResponse]:
-        work = partial(render, self._workshop, request)
+        def work(cancel: Cancel, emit: Callable[[Event], None]) -> None:
+            about(request.recipe.plate.path)
+            render(self._workshop, request, cancel, emit)
+
         answers = self._calls.events(
             "Render", context, work, latest=(Progress, Queued), look=_written_down
         )

@@ -7,6 +7,7 @@ import time
 
 from airoto import __version__
 from airoto.wire import messages as pb
+from airoto_server.access.people import Person
 from airoto_server.residency.table import Tier
 from airoto_server.scheduler.admission import Job, Place
 from airoto_server.service import machine
@@ -40,6 +41,18 @@ def server_status(workshop: Workshop, calls: int) -> pb.GetStatusResponse:
             calls_running=calls,
         ),
     )
+
+
+def seen_by(person: Person, status: pb.GetStatusResponse) -> pb.GetStatusResponse:
+    """What of it somebody may see: of others' renders only that they are there."""
+    if person.admin:
+        return status
+    status.page_url = ""
+    for job in status.jobs:
+        if job.client != person.name:
+            for name in ("request_id", "client", "name", "recipe_hash"):
+                job.ClearField(name)
+    return status
 
 
 def _device(workshop: Workshop, name: str, bench: Bench) -> pb.DeviceStatus:

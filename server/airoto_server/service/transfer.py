@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from airoto.errors import AIRotoError, BadRequestError, TooLargeError
+from airoto.errors import AIRotoError, BadRequestError, TimedOutError, TooLargeError
 from airoto.wire import messages as pb
 from airoto.wire.channel import CHUNK_BYTES
 from airoto.wire.chunks import chunks_of_bytes
@@ -44,18 +44,30 @@ def prove_path(request: pb.ProvePathRequest, roots: Roots) -> pb.ProvePathRespon
     return pb.ProvePathResponse(visible=True, sha256=digest, size=size)
 
 
-async def receive(parts: AsyncIterator[Part], spool: Spool, max_bytes: int) -> pb.UploadResponse:
+# Seconds in which the next part of an upload has to come.
+STALL_SECONDS = 60.0
+
+
+async def receive(
+    parts: AsyncIterator[Part], spool: Spool, max_bytes: int, max_pixels: int
+) -> pb.UploadResponse:
     """Take an upload into the spool; nothing of a broken one stays.
+
+    Args:
+        max_bytes: of an upload.
+        max_pixels: of a raw plane; like the bytes they are judged by the header, before any
+            room is made.
 
     Raises:
         TooLargeError, BadRequestError, OutOfSpaceError: it cannot be taken.
+        TimedOutError: nothing came for `STALL_SECONDS`.
     """
-    with spool.receive(max_bytes=max_bytes) as receiver:
+    with spool.receive(max_bytes=max_bytes, max_pixels=max_pixels) as receiver:
         # One thread writes while the next chunks arrive.
         waiting: deque[Awaitable[None]] = deque()
         with ThreadPoolExecutor(1, thread_name_prefix="airoto-upload") as worker:
             loop = asyncio.get_running_loop()
-            async for part in parts:
+            async for part in _prompt(parts):
                 waiting.append(loop.run_in_executor(worker, receiver.add, part))
                 if len(waiting) > _AHEAD:
                     await waiting.popleft()
@@ -64,6 +76,20 @@ async def receive(parts: AsyncIterator[Part], spool: Spool, max_bytes: int) -> p
             item = await loop.run_in_executor(worker, receiver.finish)
     known = {kind.value: digest for kind, digest in item.digests.items()}
     return pb.UploadResponse(handle=item.handle, size=item.size, **known)
+
+
+async def _prompt(parts: AsyncIterator[Part]) -> AsyncGenerator[Part, None]:
+    """The parts, as long as they come."""
+    coming = aiter(parts)
+    while True:
+        try:
+            async with asyncio.timeout(STALL_SECONDS):
+                part = await anext(coming)
+        except StopAsyncIteration:
+            return
+        except TimeoutError as exc:
+            raise TimedOutError(f"the upload stood still for {STALL_SECONDS:g} s") from exc
+        yield part
 
 
 def download(

@@ -22,6 +22,7 @@ from airoto_server.engines.roles import Detection, Tracked
 from airoto_server.sessions.events import ObjectResult
 from airoto_server.sessions.masks import inflated, of_steps, packed, steps_of, unpacked
 from airoto_server.sessions.matting import ObjectAlpha
+from airoto_server.storage.share import ResultShare
 from airoto_server.storage.store import DamagedEntryError, ResultStore, StoreFailedError
 
 T = TypeVar("T")
@@ -48,7 +49,9 @@ class ShotCache:
         warn: tells the artist.
     """
 
-    def __init__(self, store: ResultStore | None, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, store: ResultStore | ResultShare | None, warn: Callable[[str], None]
+    ) -> None:
         self._store = store
         self._warn = warn
         self._lock = threading.Lock()

@@ -119,6 +119,7 @@ class _Job:
             client=cancel.client,
             request_id=cancel.request_id,
             recipe_hash=self._hash,
+            most=workshop.person.renders,
         )
 
     def run(self) -> None:

@@ -7,6 +7,7 @@ import importlib.metadata
 import logging
 import os
 import tempfile
+import threading
 import time
 import zlib
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from airoto.errors import OutputError
+from airoto_server.access.people import OWNER, Person
 from airoto_server.engines.registry import EngineSpec
 from airoto_server.residency.leased import (
     LeasedDetector,
@@ -24,6 +26,7 @@ from airoto_server.residency.leased import (
     LeasedTracker,
     Told,
 )
+from airoto_server.residency.quota import MemoryQuota
 from airoto_server.residency.residency import Residency
 from airoto_server.scheduler.admission import Admission
 from airoto_server.scheduler.lane import Lane
@@ -33,6 +36,7 @@ from airoto_server.sessions.policies import Policies
 from airoto_server.sessions.shared_frames import SharedFrames
 from airoto_server.sessions.watch import NOBODY, StoreUse, Watch
 from airoto_server.storage.place import CachePlace
+from airoto_server.storage.share import ResultShare
 from airoto_server.storage.store import ResultStore
 from airoto_server.transport.content import ContentIds
 from airoto_server.transport.decoder import Decoder
@@ -136,6 +140,10 @@ class Workshop:
             threads=min(4, os.cpu_count() or 1),
         )
         self.roots = Roots(settings.roots)
+        self.person = OWNER
+        self.quota = MemoryQuota()
+        self._views: dict[Person, Workshop] = {}
+        self._views_lock = threading.Lock()
         self.watch = watch
         self.admission = Admission(
             settings.devices, running=settings.renders, waiting=settings.waiting
@@ -164,7 +172,8 @@ class Workshop:
             self.rings.expire,
         ]
         self._idle = IdleTimer(settings.idle_seconds, expiring)
-        self.results = open_results(settings.cache)
+        self._store = open_results(settings.cache)
+        self.results: ResultStore | ResultShare | None = self._store
         self.contents = ContentIds()
         self.decoder = Decoder(
             self.folder, children=min(2, settings.threads), max_pixels=settings.max_frame_pixels
@@ -180,7 +189,7 @@ class Workshop:
 
     def tracker(self, spec: EngineSpec, session: str) -> LeasedTracker:
         """A tracker, whose memory counts as the session's; as `detector`."""
-        return LeasedTracker(self.residency, spec, self.lane.device, session)
+        return LeasedTracker(self.residency, spec, self.lane.device, session, self.quota.hold)
 
     def matter(self, spec: EngineSpec, told: Told) -> LeasedMatter:
         """A matter; `told` hears where memory was short. As `detector`."""
@@ -200,12 +209,35 @@ class Workshop:
         devices = self.settings.devices
         return self.at(devices[zlib.crc32(plate.encode()) % len(devices)])
 
+    def for_person(self, person: Person) -> Workshop:
+        """The same workshop within what somebody may use of it; always the same one."""
+        if not person.name:
+            return self
+        with self._views_lock:
+            view = self._views.get(person)
+            if view is None:
+                view = self._views[person] = self._limited_to(person)
+            return view
+
+    def _limited_to(self, person: Person) -> Workshop:
+        view = copy.copy(self)
+        view.person = person
+        if person.roots is not None:
+            view.roots = Roots(person.roots)
+        view.spool = self.spool.for_owner(person.name, person.storage)
+        view.quota = MemoryQuota(person.memory)
+        # Shared memory lies in the folder of the server's own user.
+        view.rings = Rings(self._memory.folder / "no-rings", max_bytes=0)
+        if self._store is not None and person.cache is not None:
+            view.results = ResultShare(self._store, person.cache)
+        return view
+
     def stores(self) -> tuple[StoreUse, ...]:
         """What is kept so that it need not be made again, for people to look at."""
         embeddings = [bench.embeddings.use() for bench in self.benches.values()]
         results: tuple[StoreUse, ...] = ()
-        if self.results is not None:
-            kept = self.results.stats()
+        if self._store is not None:
+            kept = self._store.stats()
             use = (kept.entries, kept.bytes, kept.limit_bytes, kept.hits, kept.misses)
             results = (StoreUse("results", *use),)
         return (

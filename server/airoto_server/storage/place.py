@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from airoto.errors import BadRequestError
+from airoto_server.ops.sizes import parse_size
 
 FOLDER_VARIABLE = "AIROTO_CACHE"
 LIMIT_VARIABLE = "AIROTO_CACHE_LIMIT"
 OFF = "off"
 
 DEFAULT_LIMIT = 20 << 30
-
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
-_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
 @dataclass(frozen=True)
@@ -63,15 +59,3 @@ def default_folder() -> Path:
     else:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return base / "airoto" / "results"
-
-
-def parse_size(text: str) -> int:
-    """`20G` in bytes.
-
-    Raises:
-        BadRequestError: it is no size.
-    """
-    match = _SIZE.fullmatch(text.strip())
-    if match is None:
-        raise BadRequestError(f"{text!r} is no size; allowed: a number of bytes, or 500M, 20G, 1T")
-    return int(float(match[1]) * 1024 ** _POWERS[match[2].lower()])

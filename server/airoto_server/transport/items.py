@@ -27,6 +27,7 @@ class Item:
         plane: what the bytes are; None for an encoded file.
         file: where it lies; None: in memory, which only planes do.
         memory: its bytes, not to be changed; None: in a file.
+        owner: whose it is; nobody else can open it.
         digests: those that are known already, lower-case hex.
     """
 
@@ -37,6 +38,7 @@ class Item:
     file: Path | None = None
     memory: Bytes | None = None
     digests: dict[Kind, str] = field(default_factory=dict)
+    owner: str = ""
 
     @property
     def path(self) -> Path:

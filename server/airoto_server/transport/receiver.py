@@ -12,10 +12,10 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from airoto.errors import OutOfSpaceError
+from airoto.errors import OutOfSpaceError, TooLargeError
 from airoto.wire.chunks import Collector
 from airoto.wire.digest import kind_of
-from airoto.wire.messages import PlaneHeader
+from airoto.wire.messages import PlaneHeader, RawPlane
 from airoto.wire.parts import Data, Part
 from airoto_server.transport.buffers import Bytes
 from airoto_server.transport.items import Item
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 class Receiver:
     """Takes the parts of one upload; made by `Spool.receive`."""
 
-    def __init__(self, spool: Spool, max_bytes: int) -> None:
+    def __init__(self, spool: Spool, max_bytes: int, max_pixels: int | None) -> None:
         self._spool = spool
+        self._max_pixels = max_pixels
         self._path: Path | None = None
         self._file: IO[bytes] | None = None
         self._memory: Bytes | None = None
@@ -96,6 +97,7 @@ class Receiver:
 
     def _make_room(self, header: PlaneHeader) -> None:
         if header.WhichOneof("content") == "raw":
+            check_pixels(header.raw, self._max_pixels)
             self._memory = self._spool.reserve_memory(header.size)
         if self._memory is None:
             self._spool.reserve(header.size)
@@ -106,6 +108,18 @@ class Receiver:
         self._file = self._path.open("xb")
         if header.size and hasattr(os, "posix_fallocate"):
             os.posix_fallocate(self._file.fileno(), 0, header.size)
+
+
+def check_pixels(plane: RawPlane, limit: int | None) -> None:
+    """Refuse a plane by what its header says.
+
+    Raises:
+        TooLargeError: it has more pixels than that.
+    """
+    if limit is not None and plane.width * plane.height > limit:
+        raise TooLargeError(
+            f"a plane of {plane.width} x {plane.height} pixels; allowed: at most {limit}"
+        )
 
 
 @contextmanager

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import secrets
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +20,17 @@ from airoto_server.transport.buffers import Buffers, Bytes
 from airoto_server.transport.items import Item, unknown_handle
 from airoto_server.transport.planes import Array, Plane, as_plane
 from airoto_server.transport.receiver import Receiver, writing
+
+
+class _State:
+    """What all views of one spool share."""
+
+    def __init__(self) -> None:
+        self.items: dict[str, Item] = {}
+        self.touched: dict[str, float] = {}
+        self.reserved: Counter[str] = Counter()  # by owner
+        self.in_memory = 0
+        self.lock = threading.Lock()
 
 
 class Spool:
@@ -49,38 +62,51 @@ class Spool:
         self._max_bytes = max_bytes
         self._memory_bytes = memory_bytes
         self._keep_seconds = keep_seconds
-        self._items: dict[str, Item] = {}
-        self._touched: dict[str, float] = {}
-        self._reserved = 0
-        self._in_memory = 0
-        self._lock = threading.Lock()
+        self._state = _State()
+        self._owner = ""
+        self._owner_bytes = max_bytes
+
+    def for_owner(self, owner: str, max_bytes: int | None) -> Spool:
+        """The same spool as one person sees it: only what is theirs.
+
+        Args:
+            max_bytes: of their content; None: of the spool.
+        """
+        view = copy.copy(self)
+        view._owner = owner
+        view._owner_bytes = self._max_bytes if max_bytes is None else max_bytes
+        return view
 
     @property
     def items(self) -> int:
         """Handles that there are now."""
-        with self._lock:
-            return len(self._items)
+        with self._state.lock:
+            return len(self._state.items)
 
     @property
     def bytes_used(self) -> int:
         """Bytes of all content, with what is still arriving."""
-        with self._lock:
+        with self._state.lock:
             return self._used()
 
     @property
     def bytes_in_memory(self) -> int:
         """Those of them that lie in memory."""
-        with self._lock:
-            return self._in_memory
+        with self._state.lock:
+            return self._state.in_memory
 
     @contextmanager
-    def receive(self, *, max_bytes: int | None = None) -> Iterator[Receiver]:
+    def receive(
+        self, *, max_bytes: int | None = None, max_pixels: int | None = None
+    ) -> Iterator[Receiver]:
         """Take an upload: `add` its chunks, then `finish`. Left unfinished, nothing stays.
 
         Args:
             max_bytes: of this upload; None: of the spool.
+            max_pixels: of a raw plane; None: as many as fit.
         """
-        receiver = Receiver(self, min(max_bytes or self._max_bytes, self._max_bytes))
+        most = min(max_bytes or self._max_bytes, self._max_bytes)
+        receiver = Receiver(self, most, max_pixels)
         try:
             yield receiver
         finally:
@@ -136,9 +162,13 @@ class Spool:
         """
         memory = self.reserve_memory(plane.nbytes)
         if memory is None:
-            place = self.buffers.take(plane.nbytes)
-            fill(place.data)
             self.reserve(plane.nbytes)
+            try:
+                place = self.buffers.take(plane.nbytes)
+                fill(place.data)
+            except BaseException:
+                self.unreserve(plane.nbytes)
+                raise
             return self._put_into_file(place.data, name="", plane=plane)
         try:
             fill(memory.data)
@@ -153,17 +183,19 @@ class Spool:
         Raises:
             HandleUnknownError: nothing, or nothing any more.
         """
-        with self._lock:
-            item = self._items.get(handle)
-            if item is None:
+        with self._state.lock:
+            item = self._state.items.get(handle)
+            if item is None or item.owner != self._owner:
                 raise unknown_handle(handle)
-            self._touched[handle] = time.monotonic()
+            self._state.touched[handle] = time.monotonic()
             return item
 
     def release(self, handle: str) -> None:
         """Forget content; forgetting it twice does no harm."""
-        with self._lock:
-            self._drop(handle)
+        with self._state.lock:
+            item = self._state.items.get(handle)
+            if item is not None and item.owner == self._owner:
+                self._drop(handle)
 
     # ---- making room ---------------------------------------------------------------
 
@@ -173,7 +205,7 @@ class Spool:
         Raises:
             TooLargeError: there is no room.
         """
-        with self._lock:
+        with self._state.lock:
             self._reserve(size)
 
     def reserve_memory(self, size: int) -> Bytes | None:
@@ -183,11 +215,11 @@ class Spool:
         Raises:
             TooLargeError: there is no room in the spool at all.
         """
-        with self._lock:
-            if not 0 < size <= self._memory_bytes - self._in_memory:
+        with self._state.lock:
+            if not 0 < size <= self._memory_bytes - self._state.in_memory:
                 return None
             self._reserve(size)
-            self._in_memory += size
+            self._state.in_memory += size
         try:
             return self.buffers.take(size)
         except MemoryError:
@@ -196,10 +228,10 @@ class Spool:
 
     def unreserve(self, size: int, *, in_memory: bool = False) -> None:
         """Give back what was set aside for content that does not come."""
-        with self._lock:
-            self._reserved -= size
+        with self._state.lock:
+            self._state.reserved[self._owner] -= size
             if in_memory:
-                self._in_memory -= size
+                self._state.in_memory -= size
 
     def keep(
         self,
@@ -212,11 +244,13 @@ class Spool:
         digests: dict[Kind, str] | None = None,
     ) -> Item:
         """Make content, whose room is set aside, known under a new handle."""
-        item = Item(secrets.token_hex(16), size, name, plane, file, memory, digests or {})
-        with self._lock:
-            self._reserved -= size
-            self._items[item.handle] = item
-            self._touched[item.handle] = time.monotonic()
+        item = Item(
+            secrets.token_hex(16), size, name, plane, file, memory, digests or {}, self._owner
+        )
+        with self._state.lock:
+            self._state.reserved[self._owner] -= size
+            self._state.items[item.handle] = item
+            self._state.touched[item.handle] = time.monotonic()
         return item
 
     def new_path(self) -> Path:
@@ -236,26 +270,45 @@ class Spool:
 
     def _reserve(self, size: int) -> None:
         before = time.monotonic() - self._keep_seconds
-        for handle in sorted(self._touched, key=self._touched.__getitem__):
-            if self._used() + size <= self._max_bytes or self._touched[handle] > before:
+        self._make_room(size, before, self._max_bytes, None)
+        self._make_room(size, before, self._owner_bytes, self._owner)
+        self._state.reserved[self._owner] += size
+
+    def _make_room(self, size: int, before: float, limit: int, owner: str | None) -> None:
+        """Drop what was not touched since then until `size` bytes fit; needs the lock.
+
+        Args:
+            owner: whose content counts and goes; None: everybody's.
+
+        Raises:
+            TooLargeError: there is no room.
+        """
+        touched, items = self._state.touched, self._state.items
+        for handle in sorted(touched, key=touched.__getitem__):
+            if self._used(owner) + size <= limit or touched[handle] > before:
                 break
-            self._drop(handle)
-        if self._used() + size > self._max_bytes:
+            if owner in (None, items[handle].owner):
+                self._drop(handle)
+        used = self._used(owner)
+        if used + size > limit:
+            whose = " of yours" if owner else ""
             raise TooLargeError(
-                f"no room for {size} bytes: {self._used()} of {self._max_bytes} are in use",
+                f"no room for {size} bytes: {used} of {limit}{whose} are in use",
                 hint="release handles that are not needed any more",
             )
-        self._reserved += size
 
-    def _used(self) -> int:
-        return self._reserved + sum(item.size for item in self._items.values())
+    def _used(self, owner: str | None = None) -> int:
+        state = self._state
+        reserved = state.reserved.total() if owner is None else state.reserved[owner]
+        kept = (item.size for item in state.items.values() if owner in (None, item.owner))
+        return reserved + sum(kept)
 
     def _drop(self, handle: str) -> None:
-        item = self._items.pop(handle, None)
-        self._touched.pop(handle, None)
+        item = self._state.items.pop(handle, None)
+        self._state.touched.pop(handle, None)
         if item is None:
             return
         if item.memory is not None:
-            self._in_memory -= item.size
+            self._state.in_memory -= item.size
         if item.file is not None:
             item.file.unlink(missing_ok=True)
