@@ -53,8 +53,7 @@ def full_recipe() -> pb.Recipe:
 
 
 def wire_seeds() -> dict[str, bytes]:
-    """One message of each kind, behind the byte that chooses it."""
-    names = sorted(METHODS)
+    """One message of each kind, behind what it is."""
     recipe = full_recipe()
     filled = {
         "Render": pb.RenderRequest(recipe=recipe, preview=True),
@@ -66,18 +65,19 @@ def wire_seeds() -> dict[str, bytes]:
         "Download": pb.DownloadRequest(handle="00" * 16, release=True),
     }
     seeds = {
-        name.lower(): bytes([names.index(name)]) + message.SerializeToString()
-        for name, message in filled.items()
+        name.lower(): name.encode() + b"\0" + filled.get(name, method.request()).SerializeToString()
+        for name, method in METHODS.items()
+        if not method.client_streaming
     }
     plane = pb.RawPlane(width=4, height=3, channels=1, pixel_type=pb.PixelType.PIXEL_TYPE_HALF)
     parts = [to_wire(part) for part in chunks_of_bytes(plane, bytes(24))]
-    seeds["plane"] = b"\x80" + b"".join(bytes([len(part)]) + part for part in parts)
+    seeds["plane"] = b"upload\0" + b"".join(bytes([len(part)]) + part for part in parts)
     file = pb.EncodedFile(name="a.exr")
     parts = [to_wire(part) for part in chunks_of_bytes(file, b"pixels")]
-    seeds["file"] = b"\x80" + b"".join(bytes([len(part)]) + part for part in parts)
+    seeds["file"] = b"upload\0" + b"".join(bytes([len(part)]) + part for part in parts)
     error = RecipeError("wrong", violations=(Violation("objects[0].id", "0", "1 and up"),))
-    seeds["error"] = b"\xc0" + error_to_detail(error).SerializeToString()
-    seeds["line"] = b"\xe0" + encode_line({"id": 1, "error": error_to_dict(error)})
+    seeds["error"] = b"error\0" + error_to_detail(error).SerializeToString()
+    seeds["line"] = b"line\0" + encode_line({"id": 1, "error": error_to_dict(error)})
     return seeds
 
 

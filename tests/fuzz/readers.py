@@ -40,21 +40,18 @@ def read_recipe(data: bytes) -> None:
 
 
 def read_wire(data: bytes) -> None:
-    """A message of the wire: the first byte says which, the rest is its bytes."""
-    if not data:
-        return
-    chosen, body = data[0], data[1:]
-    names = sorted(METHODS)
-    if chosen < 128:
-        message = METHODS[names[chosen % len(names)]].request.FromString(body)
+    """A message of the wire: a method, `upload`, `error` or `line`, a zero, and its bytes."""
+    name, _, body = data.partition(b"\0")
+    what = name.decode("latin-1")
+    if what in METHODS:
+        message = METHODS[what].request.FromString(body)
         if isinstance(message, (pb.RenderRequest, pb.SegmentRequest, pb.MatteRequest)):
             recipes.check(message.recipe)
         from_dict(type(message), to_dict(message))
-    elif chosen < 192:
+    elif what == "upload":
         _receive(body)
-    elif chosen < 224:
-        error = error_from_detail(pb.ErrorDetail.FromString(body))
-        error_to_detail(error)
+    elif what == "error":
+        error_to_detail(error_from_detail(pb.ErrorDetail.FromString(body)))
     else:
         caller_of([("airoto-client", body.decode("utf-8", "replace")), ("airoto-request-id", body)])
         found = decode_line(body)
