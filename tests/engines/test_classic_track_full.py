@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from airoto_server.engines.classic.track_frame import Frame
 from airoto_server.engines.classic.track_run import ClassicRun
 from airoto_server.engines.classic.track_settings import Settings
 from airoto_server.engines.classic_tracker_full import SPECS
@@ -115,6 +116,59 @@ def test_confidence_falls_while_the_object_is_hidden_and_recovers() -> None:
     assert not (answers[11][1][0] > 0.5).any()
     assert confidences[-1] > 0.6
     assert iou(answers[-1][1][0], masks[-1]) > 0.8
+
+
+def pausing(frames: int, pause: range) -> tuple[list[Picture], list[Mask]]:
+    """A textured disc that swings out, stands still for some frames and comes back."""
+    wall = texture(SHAPE, (0.35, 0.45, 0.35), 5)
+    skin = texture((96, 400), (0.7, 0.35, 0.25), 6)
+    pictures, masks, x = [], [], 30
+    for frame in range(frames):
+        if frame not in pause:
+            x += 4 if frame < pause.start else -4
+        mask = disc(SHAPE, (x, 48), 10)
+        moved = skin[:, 200 - x : 200 - x + SHAPE[1]]
+        pictures.append(np.where(mask[..., None] > 0, moved, wall).astype(np.float32))
+        masks.append(mask)
+    return pictures, masks
+
+
+def test_an_object_that_is_doubted_while_it_pauses_is_known_to_stand_still() -> None:
+    pictures, masks = pausing(22, range(12, 22))
+    run = ClassicRun([1], settings=Settings(), seed=1)
+    known = run._objects[1]
+    for frame in range(12):
+        answer = run.step(frame, pictures[frame], {1: masks[0]} if frame == 0 else None)
+    moving = known.moving
+    assert moving > 0.1
+    for frame in range(12, 22):
+        known.frames_unsure = 1
+        answer = run.step(frame, pictures[frame])
+    assert known.moving < 0.5 * moving
+    assert iou(answer[1].mask, masks[-1]) > 0.7
+
+
+def test_what_looks_like_a_lost_object_is_not_learnt_as_background() -> None:
+    run = ClassicRun([1], settings=Settings(), seed=1)
+    pictures, masks = moving_disc(6)
+    for frame, picture in enumerate(pictures):
+        run.step(frame, picture, {1: masks[0]} if frame == 0 else None)
+    gone = texture(SHAPE, (0.25, 0.45, 0.5), 1)
+    for frame in range(6, 10):
+        run.step(frame, gone)
+    # Far from where it was lost, so that it is seen and not found.
+    back, mask = gone.copy(), disc(SHAPE, (110, 80), 9)
+    back[mask > 0] = pictures[0][masks[0] > 0][: int((mask > 0).sum())]
+    known = run._objects[1]
+    answer = run.step(10, back)
+    assert known.frames_unsure
+    assert not (answer[1].mask > 0.5).any()
+    assert known.lookalike is not None
+    small = mask > 0
+    assert known.lookalike[small].mean() > 0.8
+    assert run._memory is not None
+    learnt = run._memory._lab[small]
+    assert np.abs(learnt - Frame.of(back).lab[small]).max(axis=1).mean() > 20
 
 
 def test_an_equal_object_beside_it_is_kept_out_by_competition() -> None:

@@ -210,14 +210,16 @@ def test_what_moves_against_a_moving_camera_is_told_apart() -> None:
     away = disc(shape, (80, 60), 25) == 0
     assert camera.still[away].min() > 0.8
     assert camera.still[core].max() < 0.3
-    odds = track_camera.log_odds(camera.still, track_camera.moving_share(camera.still, front))
+    odds = track_camera.log_odds(
+        camera.still, track_camera.moving_share(camera.still, front.astype(np.float32))
+    )
     assert odds[away].max() < -2
     assert odds[core].min() > -1
 
 
 def test_an_object_that_stands_still_is_not_punished_for_it() -> None:
     still = np.ones((10, 10), np.float32)
-    everything = np.ones((10, 10), np.bool_)
+    everything = np.ones((10, 10), np.float32)
     assert not track_camera.log_odds(still, track_camera.moving_share(still, everything)).any()
 
 
@@ -284,8 +286,8 @@ def test_a_search_finds_the_object_within_its_widening_reach() -> None:
     last = seen(np.where(here, 3, -3).astype(np.float32), here)
     odds = np.where(there, 3, -3).astype(np.float32)
     nothing = np.zeros(shape, np.bool_)
-    assert track_search.find(odds, last, 1, nothing) is None
-    found = track_search.find(odds, last, 40, nothing)
+    assert track_search.find(odds, last, 1, nothing, nothing) is None
+    found = track_search.find(odds, last, 40, nothing, nothing)
     assert found is not None
     assert (found & there).sum() > 0.9 * there.sum()
     assert not (found & ~there).any()
@@ -296,7 +298,8 @@ def test_a_search_finds_nothing_where_nothing_is_alike() -> None:
     here = disc(shape, (40, 40), 12) > 0
     last = seen(np.where(here, 3, -3).astype(np.float32), here)
     weak = np.where(here, 0, -3).astype(np.float32)
-    assert track_search.find(weak, last, 5, np.zeros(shape, np.bool_)) is None
+    nothing = np.zeros(shape, np.bool_)
+    assert track_search.find(weak, last, 5, nothing, nothing) is None
 
 
 def test_a_doubted_place_is_left_only_for_a_clearly_better_one() -> None:
@@ -304,11 +307,35 @@ def test_a_doubted_place_is_left_only_for_a_clearly_better_one() -> None:
     here, there = disc(shape, (40, 40), 12) > 0, disc(shape, (75, 40), 12) > 0
     last = seen(np.where(here, 3, -3).astype(np.float32), here)
     alike = np.where(here | there, 3, -3).astype(np.float32)
-    assert track_search.find(alike, last, 10, here) is None
+    nothing = np.zeros(shape, np.bool_)
+    assert track_search.find(alike, last, 10, here, nothing) is None
     better = np.where(there, 3, np.where(here, -1, -3)).astype(np.float32)
-    found = track_search.find(better, last, 10, here)
+    found = track_search.find(better, last, 10, here, nothing)
     assert found is not None
     assert (found & there).sum() > 0.9 * there.sum()
+
+
+def test_a_search_does_not_find_what_is_another_object() -> None:
+    shape = (80, 120)
+    here, there = disc(shape, (40, 40), 12) > 0, disc(shape, (75, 40), 12) > 0
+    last = seen(np.where(here, 3, -3).astype(np.float32), here)
+    odds = np.where(there, 3, -3).astype(np.float32)
+    nothing = np.zeros(shape, np.bool_)
+    assert track_search.find(odds, last, 10, nothing, nothing) is not None
+    assert track_search.find(odds, last, 10, nothing, there) is None
+
+
+def test_a_place_that_the_camera_leaves_behind_is_looked_for_where_it_went() -> None:
+    shape = (80, 120)
+    here = disc(shape, (80, 40), 12) > 0
+    last = seen(np.where(here, 3, -3).astype(np.float32), here)
+    pan = np.zeros((*shape, 2), np.float32)
+    pan[..., 0], pan[..., 1] = 25, -3
+    assert last.panned(pan).centre == pytest.approx((55, 43))
+    away = last
+    for _ in range(9):
+        away = away.panned(pan)
+    assert away.centre == (0, 67)
 
 
 def test_features_tell_nothing_of_the_place() -> None:

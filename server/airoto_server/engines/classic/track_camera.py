@@ -70,9 +70,14 @@ def measure(
     return Camera(to_previous, np.exp(-squared / np.float32(scale**2)), gathered)
 
 
-def moving_share(still: Plane, carried: Bool) -> float:
-    """How much of an object (h, w) bool moves against the camera, 0 to 1."""
-    return 1 - float(still[carried].mean()) if carried.any() else 0.0
+def moving_share(still: Plane, object_share: Plane) -> float:
+    """How much of an object moves against the camera, 0 to 1.
+
+    Args:
+        object_share: (h, w) float32, 0 to 1, how far each pixel is of the object.
+    """
+    total = float(object_share.sum())
+    return 1 - float((still * object_share).sum()) / total if total else 0.0
 
 
 def log_odds(still: Plane, moving: float) -> Plane:

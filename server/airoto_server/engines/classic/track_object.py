@@ -35,10 +35,14 @@ _THINNED = 2
 _FEWEST, _LOST_AREA, _LOST, _WELL = 8.0, 0.1, 0.5, 0.7
 # How fast what is known of the object's motion follows that of the last frame.
 _MOVING_RATE = 0.3
+# Part of a doubted mask that has to look like the object for its motion to be that.
+_MOSTLY = 0.5
 # How much the place where a search found something is worth.
 _TRUST_IN_SEARCH = 0.3
 # The object is looked for this many times as far away as it may well reach.
 _REGION = 2.0
+# What looks like an object by so much, while that is doubted or lost, may be it.
+_LOOKALIKE = 1.0
 # Log-odds of what lies out of reach.
 NOWHERE = np.float32(-20.0)
 
@@ -76,6 +80,7 @@ class TrackedObject:
     last_seen: Sighting | None = None
     frames_unsure: int = 0
     moving: float = 0.0
+    lookalike: Bool | None = None
 
     def begin(self, frame: Frame, mask: Plane, index: int) -> None:
         """Go on from a drawn mask (h, w) float32 of this frame."""
@@ -108,19 +113,34 @@ class TrackedObject:
             self.trees = self.examples.fit(seed=seed_for(self.seed, "trees", index, self.number))
             self.frames_since_fit = 0
 
-    def guess(self, frame: Frame, motion: Motion, camera: Camera, unlike: Plane | None) -> Guess:
+    def carried(self, motion: Motion) -> Bool:
+        """Where the mask of the frame before is now, (h, w) bool."""
+        assert self.mask is not None
+        return carry(self.mask, motion.to_previous) > 0.5
+
+    def guess(
+        self, frame: Frame, motion: Motion, camera: Camera, unlike: Plane | None, others: Bool
+    ) -> Guess:
         """Weigh the evidence on the next frame.
 
         Args:
+            others: (h, w) bool, the masks of other objects on the frame before, carried along.
             unlike: log-odds (h, w) that a pixel is not remembered background, or None.
         """
         assert self.mask is not None
         distance = carry(signed_distance(self.mask > 0.5), motion.to_previous)
         trust = motion.trust
+        self.lookalike = None
         if self.last_seen is not None and self.frames_unsure and self.settings.redetect:
+            # Where it was, in the scene and not in the picture.
+            self.last_seen = self.last_seen.panned(camera.to_previous)
             everywhere = (slice(0, frame.shape[0]), slice(0, frame.shape[1]))
-            looks = self._appearance(frame, everywhere, camera, unlike, self.moving)
-            found = track_search.find(looks, self.last_seen, self.frames_unsure, distance > 0)
+            known = self._looks(frame, everywhere)
+            self.lookalike = known > _LOOKALIKE
+            looks = self._appearance(known, everywhere, camera, unlike, self.moving)
+            found = track_search.find(
+                looks, self.last_seen, self.frames_unsure, distance > 0, others
+            )
             if found is not None:
                 distance = signed_distance(found)
                 trust = np.full(frame.shape, _TRUST_IN_SEARCH, np.float32)
@@ -153,12 +173,10 @@ class TrackedObject:
         reach = track_prior.reach_of(float(carried.sum()))
         region = region_of(distance > -_REGION * reach)
         if carried.any():
-            moving = track_camera.moving_share(camera.still, carried)
-            if not self.frames_unsure:
-                self.moving += _MOVING_RATE * (moving - self.moving)
-            moving = self.moving
             near = distance[region]
-            looks = self._appearance(frame, region, camera, unlike, moving)
+            known = self._looks(frame, region)
+            self._follow_motion(camera.still[region], carried[region], known)
+            looks = self._appearance(known, region, camera, unlike, self.moving)
             places = track_prior.far_penalty(near, reach)
             if self.settings.prior:
                 carried_odds = track_prior.log_odds(near, trust[region])
@@ -174,22 +192,40 @@ class TrackedObject:
     def memory_bytes(self) -> int:
         """Memory held, in bytes."""
         held = self.grid.memory_bytes() + self.examples.memory_bytes()
-        held += 0 if self.mask is None else self.mask.nbytes
+        held += sum(one.nbytes for one in (self.mask, self.lookalike) if one is not None)
         return held + (0 if self.trees is None else self.trees.memory_bytes())
 
+    def _looks(self, frame: Frame, region: Region) -> Plane:
+        """Log-odds of a region from colour and texture alone."""
+        if not self.settings.trees or self.trees is None:
+            return np.zeros(frame.shape, np.float32)[region]
+        known = self.trees.log_odds(frame.features[:, *region])
+        return np.float32(self.settings.trees) * known
+
+    def _follow_motion(self, still: Plane, carried: Bool, known: Plane) -> None:
+        """Learn how much of the object moves, from where the carried mask looks like it.
+
+        Where it does not, it may well lie on something else, which says nothing.
+        """
+        likely = carried / (1 + np.exp(-known))
+        if not self.frames_unsure or float(likely.sum()) > _MOSTLY * float(carried.sum()):
+            moving = track_camera.moving_share(still, likely)
+            self.moving += _MOVING_RATE * (moving - self.moving)
+
     def _appearance(
-        self, frame: Frame, region: Region, camera: Camera, unlike: Plane | None, moving: float
+        self, known: Plane, region: Region, camera: Camera, unlike: Plane | None, moving: float
     ) -> Plane:
-        """Log-odds of a region from what does not depend on where the object was."""
-        odds = np.zeros(frame.shape, np.float32)[region]
+        """Log-odds of a region from what does not depend on where the object was.
+
+        Args:
+            known: `_looks` of the region.
+        """
+        odds = known.copy()
         if self.settings.motion:
             apart = track_camera.log_odds(camera.still[region], moving)
             odds += np.float32(self.settings.motion) * apart
         if unlike is not None:
             odds += np.float32(self.settings.memory) * unlike[region]
-        if self.settings.trees and self.trees is not None:
-            known = self.trees.log_odds(frame.features[:, *region])
-            odds += np.float32(self.settings.trees) * known
         return odds
 
     def _learn(

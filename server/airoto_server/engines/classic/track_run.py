@@ -113,9 +113,9 @@ class ClassicRun:
         with stage("flow"):
             motion = track_motion.measure(before, frame)
         with stage("camera"):
-            taken = track_motion.carry(self._taken(frame.shape), motion.to_previous)
+            taken = track_motion.carry(self._taken(frame.shape), motion.to_previous) > 0.5
             camera = track_camera.measure(
-                motion, taken < 0.5, self._drift, seed=seed_for(self._seed, "camera", index)
+                motion, ~taken, self._drift, seed=seed_for(self._seed, "camera", index)
             )
         self._drift = camera.drift
         unlike = None
@@ -124,7 +124,10 @@ class ClassicRun:
                 self._memory.follow(camera)
                 unlike = self._memory.log_odds(frame.lab)
         with stage("evidence"):
-            guesses = [known.guess(frame, motion, camera, unlike) for known in followed]
+            guesses = [
+                known.guess(frame, motion, camera, unlike, taken & ~known.carried(motion))
+                for known in followed
+            ]
         costs = track_cut.edge_costs(frame.lab, _EDGE_STRENGTH)
         answers = {}
         for known, guess in zip(followed, guesses, strict=True):
@@ -174,4 +177,9 @@ class ClassicRun:
         if self._memory is None:
             self._memory = BackgroundMemory(frame.shape)
         distance = signed_distance(self._taken(frame.shape) > 0.5)
-        self._memory.learn(frame.lab, distance < -_MARGIN)
+        background = distance < -_MARGIN
+        for known in self._objects.values():
+            # What may be an object that was lost must not be learnt as what lies behind it.
+            if known.frames_unsure and known.lookalike is not None:
+                background &= ~known.lookalike
+        self._memory.learn(frame.lab, background)

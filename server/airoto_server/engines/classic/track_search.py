@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import cv2
@@ -53,6 +54,24 @@ class Sighting:
         alike = min(fit_of(odds, inside) / self.fit, score / max(self.score, 1e-3))
         return min(1.0, alike)
 
+    def panned(self, to_previous: npt.NDArray[np.float32]) -> Sighting:
+        """The same place in the scene, a frame later.
+
+        Args:
+            to_previous: (h, w, 2) float32 of the camera, x and y from where a thing is now.
+        """
+        height, width = to_previous.shape[:2]
+        column, row = (
+            int(np.clip(at, 0, size - 1))
+            for at, size in zip(self.centre, (width, height), strict=True)
+        )
+        x, y = to_previous[row, column]
+        centre = (
+            float(np.clip(self.centre[0] - x, 0, width - 1)),
+            float(np.clip(self.centre[1] - y, 0, height - 1)),
+        )
+        return dataclasses.replace(self, centre=centre)
+
     def follow(self, now: Sighting) -> Sighting:
         """The averages with another good frame in them."""
         area, score, fit = (
@@ -85,7 +104,7 @@ def window_scores(odds: Plane, area: float) -> Plane:
     return np.asarray(scores, np.float32)
 
 
-def find(odds: Plane, last: Sighting, frames_lost: int, doubted: Bool) -> Bool | None:
+def find(odds: Plane, last: Sighting, frames_lost: int, doubted: Bool, others: Bool) -> Bool | None:
     """Pixels (h, w) bool of the place that looks like the object; None if there is none.
 
     Args:
@@ -94,7 +113,9 @@ def find(odds: Plane, last: Sighting, frames_lost: int, doubted: Bool) -> Bool |
         frames_lost: for how long it has not been; the search widens with it.
         doubted: (h, w) bool, where the object is taken to be without being well seen; may be
             empty. Another place has to look clearly better.
+        others: (h, w) bool, where objects that compete with this one are.
     """
+    odds = np.where(others, np.float32(_LEAST), odds)
     scores = window_scores(odds, last.area)
     least = LIKENESS * last.score
     if doubted.any():
