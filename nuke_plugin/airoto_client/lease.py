@@ -223,7 +223,8 @@ class _Watch:
             socket.gethostname(), _machine(), os.getpid(), _began(os.getpid()), secrets.token_hex(8)
         )
         self._beside = _write(folder, json.dumps(asdict(self.me)))
-        self._waited_for = ""
+        # Who had failed before this one began to wait, which concerns it no more.
+        self._came_after: frozenset[str] | None = None
         self._number = 1
 
     def close(self) -> None:
@@ -238,6 +239,7 @@ class _Watch:
             AIRotoError: as `acquire`.
         """
         before: Holder | None = None
+        failed: list[Holder] = []
         for number in range(1, _MOST):
             path = _path(self._folder, number)
             found = _read(path)
@@ -252,18 +254,32 @@ class _Watch:
             if found.kind == _LEFT:
                 pass
             elif found.kind:
-                again = issubclass(all_kinds().get(found.kind, AIRotoError), _TRIED_AGAIN)
-                if found.token == self._waited_for and (number >= _TRIES or not again):
-                    error = all_kinds().get(found.kind, AIRotoError)
-                    raise error(f"{found} gave up: {found.message}")
+                failed.append(found)
+                self._check(failed)
             elif not (found.is_gone or self._is_silent(path)):
-                self._waited_for, self._number = found.token, number
+                self._number = number
+                if self._came_after is None:
+                    self._came_after = frozenset(one.token for one in failed)
                 return found
             before = found
         raise BusyError(
             f"{_MOST} processes in a row died or failed in {self._folder}",
             hint=f"look at their logs; then remove {PREFIX}* there",
         )
+
+    def _check(self, failed: list[Holder]) -> None:
+        """
+        Raises:
+            AIRotoError: of a holder that failed while this one waited.
+        """
+        if self._came_after is None:
+            return
+        mine = [one for one in failed if one.token not in self._came_after]
+        if not mine:
+            return
+        error = all_kinds().get(mine[-1].kind, AIRotoError)
+        if len(mine) >= _TRIES or not issubclass(error, _TRIED_AGAIN):
+            raise error(f"{mine[-1]} gave up: {mine[-1].message}")
 
     def holds(self, holder: Holder) -> bool:
         """Whether the one that is waited for still holds the lease."""

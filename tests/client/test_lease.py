@@ -183,13 +183,17 @@ def test_an_error_of_the_holder_reaches_all_who_wait_and_nobody_who_comes_later(
 
 
 def test_a_server_that_did_not_answer_one_blade_is_tried_by_the_next_three_times_in_all(tmp_path):
-    tried, told = [], []
+    tried, told, waiting = [], [], set()
 
     def blade() -> None:
+        def tell(_: str) -> None:
+            waiting.add(threading.get_ident())
+
         try:
-            with acquire(tmp_path, never, quietly, **{**QUICK, "lost_after": 60}):
+            with acquire(tmp_path, never, tell, **{**QUICK, "lost_after": 60}):
                 tried.append(1)
-                time.sleep(0.5)
+                while len(waiting) < 7:
+                    time.sleep(0.01)
                 raise ServerUnreachableError("nobody answers")
         except ServerUnreachableError as exc:
             told.append(exc.message)
