@@ -9,6 +9,15 @@ server_environment server,bench,farm,deadline-cloud,opencue,dev
 if old=$(find_python 3.9); then
   make_venv .venv-py39 "$old" install/constraints-client-py39.txt -e . pytest hypothesis
 fi
+# Blender as a module (about 1 GB), where its wheel can be had; without it tests/blender is skipped.
+# `AIROTO_BPY=off` leaves it out. In a shell of its own, so that a failure ends that one alone.
+if [ "${AIROTO_BPY:-on}" != off ] && { [ $# -eq 0 ] || [[ "$*" == *tests/blender* ]]; }; then
+  if bpy_python=$(find_python 3.11); then
+    bash -euo pipefail -c '. install/environment.sh
+      make_venv .venv-bpy "$1" install/constraints-blender.txt bpy grpcio protobuf' - "$bpy_python" ||
+      say "Blender's bpy could not be installed: tests/blender is skipped"
+  fi
+fi
 if [ $# -gt 0 ]; then
   exec .venv/bin/python -m pytest "$@"
 fi

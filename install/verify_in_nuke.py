@@ -36,7 +36,8 @@ class Bench:
     """The clip, the server, the script."""
 
     def __init__(self, folder: Path) -> None:
-        from airoto_nuke import links, startup
+        from airoto_client.node import links
+        from airoto_nuke import startup
 
         self.folder = folder
         self.links = links

@@ -19,8 +19,8 @@ from typing import Any
 from airoto.errors import BadRequestError, ServerUnreachableError
 from airoto_client import lease as leases
 from airoto_client.files import write_error
-from airoto_client.node import cache_paths
-from airoto_nuke import host, links, nodes, pixels, plates, preset_tokens, work
+from airoto_client.node import cache_paths, links, plate_files
+from airoto_nuke import host, nodes, plates, preset_tokens, work
 from airoto_nuke.knobs import NodeKind
 
 Node = Any
@@ -87,7 +87,7 @@ def _check_plate(node: Node, plate: plates.Plate, frames: Iterable[int]) -> None
     pattern = cache_paths.plate_pattern(nodes.folder_of(node), nodes.sized(node, plate))
     settings = nodes.settings_of(node)
     everything = range(settings.first, settings.last + 1)
-    gone = [one for one in everything if not os.path.isfile(pixels.file_of(pattern, one))]
+    gone = [one for one in everything if not os.path.isfile(plate_files.file_of(pattern, one))]
     if gone:
         raise BadRequestError(
             f"{why}, so Nuke has to render it, which it cannot do inside another render; "

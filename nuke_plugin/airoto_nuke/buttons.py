@@ -12,23 +12,9 @@ from typing import Any, Callable
 
 from airoto.errors import BadRequestError
 from airoto_client.files import sha256_of, write_error
-from airoto_client.node import cache_paths, recipe_form, state_ops
+from airoto_client.node import cache_paths, jobs, links, recipe_form, remote, state_ops
 from airoto_client.node import state as states
-from airoto_nuke import (
-    bake,
-    capture,
-    detecting,
-    host,
-    jobs,
-    links,
-    nodes,
-    panel,
-    plates,
-    presets,
-    remote,
-    tasks,
-    work,
-)
+from airoto_nuke import bake, capture, detecting, host, nodes, panel, plates, presets, tasks, work
 from airoto_nuke.geometry import sampled_area, sampled_point
 
 Node = Any

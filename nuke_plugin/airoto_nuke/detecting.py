@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from airoto.errors import AIRotoError, BadRequestError
-from airoto_client.node import state_ops
+from airoto_client.node import links, remote, state_ops
 from airoto_client.node.state import Box, Prompt, RotoObject, State
-from airoto_nuke import host, links, nodes, panel, plates, remote, tasks, work
+from airoto_nuke import host, nodes, panel, plates, tasks, work
 from airoto_nuke.knobs import BOXES, NodeKind
 
 Node = Any

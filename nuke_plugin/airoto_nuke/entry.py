@@ -10,9 +10,9 @@ import traceback
 from typing import Any, Callable
 
 from airoto.errors import AIRotoError
-from airoto_client.node import recipe_form, state_ops
+from airoto_client.node import recipe_form, remote, state_ops
 from airoto_client.node.preset_values import KEY_OF
-from airoto_nuke import buttons, detecting, host, nodes, panel, presets, remote, renewal, work
+from airoto_nuke import buttons, detecting, host, nodes, panel, presets, renewal, work
 from airoto_nuke.knobs import HANDLES, NodeKind
 
 Node = Any

@@ -19,7 +19,8 @@ from airoto.errors import AIRotoError, BadRequestError, InternalError, OutputErr
 from airoto.presets.keys import KEYS, Value
 from airoto_client.bridge_protocol import scrubbed_environment
 from airoto_client.files import write_error
-from airoto_nuke import host, links, nodes, preset_tokens, remote
+from airoto_client.node import links, remote
+from airoto_nuke import host, nodes, preset_tokens
 from airoto_nuke.knobs import NodeKind
 
 Node = Any

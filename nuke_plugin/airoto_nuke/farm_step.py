@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from airoto.errors import AIRotoError, BadRequestError
 from airoto_client.exit_codes import ExitCode, exit_code_of
-from airoto_client.node import cache_paths
-from airoto_nuke import host, nodes, plates, remote, work
+from airoto_client.node import cache_paths, remote
+from airoto_nuke import host, nodes, plates, work
 
 _USAGE = "usage: plate SCRIPT NODE FIRST LAST PATTERN"
 

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from airoto.errors import BadRequestError
+from airoto_client.node.plate_files import TOKEN
 
 _PICTURES = (".exr", ".dpx", ".cin", ".tif", ".tiff", ".png", ".jpg", ".jpeg", ".tga")
-_TOKEN = re.compile(r"%0?(\d*)d|(#+)")
 _DEFAULT_SPACE = re.compile(r"default \((.*)\)")
 
 # Nuke's own curves (colour management "Nuke") in the words of the built-in ACES config.
@@ -72,7 +72,7 @@ def why_render(read: ReadFacts | None, first: int, last: int, *, always: bool, s
         return "the plate is not a Read"
     if os.path.splitext(read.file)[1].lower() not in _PICTURES:
         return "the Read is a movie or of an unknown kind"
-    if not _TOKEN.search(os.path.basename(read.file)):
+    if not TOKEN.search(os.path.basename(read.file)):
         return "the Read is one still picture"
     if read.shifted or not read.plain:
         return "the Read changes its frames or pixels"
@@ -82,34 +82,6 @@ def why_render(read: ReadFacts | None, first: int, last: int, *, always: bool, s
     if first < read.first or last > read.last:
         return f"the Read holds frames beyond {read.first}-{read.last}"
     return ""
-
-
-def file_of(pattern: str, frame: int) -> str:
-    """One file of a Read's pattern (`%04d` or `####`)."""
-    folder, name = os.path.split(pattern)
-
-    def number(match: re.Match[str]) -> str:
-        width = len(match[2]) if match[2] else int(match[1] or 1)
-        return f"{frame:0{width}d}"
-
-    return f"{folder}/{_TOKEN.sub(number, name, count=1)}"
-
-
-def stamps(pattern: str) -> list[tuple[str, int, int]]:
-    """Name, size and mtime_ns of a pattern's files, by name; one look at a folder."""
-    folder, name = os.path.split(pattern)
-    match = _TOKEN.search(name)
-    if match is None:
-        shape = re.compile(re.escape(name))
-    else:
-        start, end = re.escape(name[: match.start()]), re.escape(name[match.end() :])
-        shape = re.compile(rf"{start}-?\d+{end}")
-    try:
-        with os.scandir(folder or ".") as entries:
-            found = [(one.name, one.stat()) for one in entries if shape.fullmatch(one.name)]
-    except OSError:
-        return []
-    return sorted((name, info.st_size, info.st_mtime_ns) for name, info in found)
 
 
 def space_of(word: str, *, raw: bool, working: str, ocio: bool) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airoto.errors import BadRequestError
+from airoto_client.node import plate_files
 from airoto_client.node.staleness import digest
 from airoto_nuke import host, pixels
 from airoto_nuke.geometry import Canvas
@@ -247,7 +248,7 @@ def _files(node: Node, fresh: bool) -> str:
     if pattern and not os.path.isabs(pattern):
         pattern = f"{host.project_folder()}/{pattern}"
     if fresh or pattern not in _stamp_memory:
-        _stamp_memory[pattern] = digest(pixels.stamps(pattern))
+        _stamp_memory[pattern] = digest(plate_files.stamps(pattern))
     return _stamp_memory[pattern]
 
 

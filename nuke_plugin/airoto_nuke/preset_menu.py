@@ -90,7 +90,8 @@ def _compile(menu: Any, icons: str) -> None:
 
     from airoto.errors import AIRotoError
     from airoto_client.bridge_protocol import scrubbed_environment
-    from airoto_nuke import host, links
+    from airoto_client.node import links
+    from airoto_nuke import host
 
     folders = os.pathsep.join(search_path(os.environ))
     index = place()

@@ -99,7 +99,8 @@ def create_preset(node: str, name: str) -> Any:
         RuntimeError: there is no such preset; in windows it is told instead.
     """
     from airoto.errors import AIRotoError
-    from airoto_nuke import host, remote
+    from airoto_client.node import remote
+    from airoto_nuke import host
     from airoto_nuke.knobs import NodeKind
 
     kind = NodeKind(node).name

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from airoto.errors import AIRotoError, BadRequestError, CancelledError
-from airoto_nuke import host, jobs, nodes, panel, remote
+from airoto_client.node import jobs, remote
+from airoto_nuke import host, nodes, panel
 
 Node = Any
 Done = Callable[[Any, "AIRotoError | None"], None]

@@ -5,18 +5,16 @@
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import replace
 from typing import Any, Callable
 
 from airoto.errors import AIRotoError, BadRequestError
-from airoto_client.node import cache_paths, staleness
+from airoto_client.node import asking, cache_paths, remote, staleness
+from airoto_client.node.delivery import Arriving
 from airoto_client.node.state import State
-from airoto_nuke import capture, guides, host, nodes, panel, pixels, plates, remote, tasks
+from airoto_nuke import capture, guides, host, nodes, panel, plates, tasks
 
 Node = Any
-# Seconds between two looks of the inner Read at what has arrived.
-_SHOW_EVERY = 0.5
 
 
 def segment(node: Node) -> None:
@@ -27,16 +25,16 @@ def segment(node: Node) -> None:
             f"no object has a prompt on frame {frame}",
             hint="Ctrl-click the object in the viewer, then press “Add +”",
         )
-    _check_range(node, state)
+    asking.check_range(state, nodes.settings_of(node))
     ask = _ask(node, state, (frame, frame), rendered=[frame])
-    key = candidate_key(ask.recipe, frame)
+    key = asking.candidate_key(ask.recipe, frame)
 
     def done(found: list[remote.Found], error: AIRotoError | None) -> None:
         if error is not None:
             tasks.ended(node, error)
             return
         tasks.ended(node, None)
-        if key == candidate_key(_recipe_now(node), frame):
+        if key == asking.candidate_key(_recipe_now(node), frame):
             _show_candidates(node, found, frame)
 
     ask = replace(ask, key=key)
@@ -50,17 +48,8 @@ def track(node: Node, first: int, last: int, *, check: Callable[[], None] = lamb
         check: called with everything that happens; an AIRotoError of it ends the job.
     """
     state = nodes.state_of(node)
-    if not state.objects or not state.prompted_frames:
-        raise BadRequestError(
-            "nothing to track: no object has a prompt",
-            hint="Ctrl-click the object in the viewer, then press “Add +”",
-        )
-    empty = [one.name for one in state.objects if not one.prompts]
-    if empty:
-        raise BadRequestError(
-            f"{', '.join(empty)} has no prompt on any frame", hint="add one, or delete the object"
-        )
-    _check_range(node, state)
+    asking.check_prompts(state)
+    asking.check_range(state, nodes.settings_of(node))
     _check_locks(node, state)
     everything = range(nodes.settings_of(node).first, nodes.settings_of(node).last + 1)
     _deliver(node, _ask(node, state, (first, last), rendered=everything), state, check)
@@ -84,20 +73,6 @@ def make(node: Node, first: int, last: int) -> None:
     _deliver(node, asked(node, recipe, key, (first, last), state), state)
 
 
-def candidate_key(recipe: Any, frame: int) -> str:
-    """What candidate masks of a frame depend on."""
-    prompts = [
-        [one["id"], [p for p in one["prompts"] if p["frame"] == frame]] for one in recipe["objects"]
-    ]
-    for _, said in prompts:
-        for prompt in said:
-            prompt.pop("candidate", None)
-    used = ("path", "colour", "view", "layer", "proxy_scale")
-    plate = {name: recipe["plate"].get(name) for name in used}
-    working = recipe.get("processing", {})
-    return staleness.digest([prompts, plate, recipe.get("segment"), working])[:16]
-
-
 def show_candidate(node: Node, frame: int) -> None:
     """Let the inner Read show the chosen candidate of the current object, where it is there."""
     state = nodes.state_of(node)
@@ -108,7 +83,7 @@ def show_candidate(node: Node, frame: int) -> None:
     if prompt is None:
         hide_candidates(node)
         return
-    key = candidate_key(_recipe_now(node), frame)
+    key = asking.candidate_key(_recipe_now(node), frame)
     number = prompt.candidate or 1
     path = cache_paths.candidate_path(nodes.folder_of(node), key, frame, state.current, number)
     if not os.path.isfile(path):
@@ -188,26 +163,8 @@ def _deliver(
     node: Node, ask: remote.Ask, state: State, check: Callable[[], None] = lambda: None
 ) -> None:
     """Run a render job whose frames end up in the node."""
-    plate_files = {}
-    for frame in range(ask.frames[0], ask.frames[1] + 1):
-        stamp = staleness.file_stamp(pixels.file_of(ask.recipe["plate"]["path"], frame))
-        if stamp is not None:
-            plate_files[frame] = stamp
     place = cache_paths.manifest_path(ask.folder, ask.key)
-    before = staleness.read_manifest(place)
-    output = ask.recipe["output"]
-    layers = tuple(name for name in ("trimap", "foreground", "confidence") if output.get(name))
-    box = _Box(
-        before
-        or staleness.Manifest(
-            key=ask.key,
-            pattern=output["path"],
-            objects=tuple(one.name for one in state.objects),
-            layers=layers,
-            scale=ask.recipe["plate"]["proxy_scale"],
-        )
-    )
-    box.manifest = replace(box.manifest, plate_files={**box.manifest.plate_files, **plate_files})
+    box = Arriving(ask, tuple(one.name for one in state.objects))
 
     def on_event(event: Any) -> None:
         check()
@@ -223,31 +180,6 @@ def _deliver(
         tasks.ended(node, error)
 
     tasks.start(node, lambda emit, stop: remote.render(ask, emit, stop), done, on_event)
-
-
-class _Box:
-    """What has arrived so far."""
-
-    def __init__(self, manifest: staleness.Manifest) -> None:
-        self.manifest = manifest
-        self._shown = time.monotonic()
-
-    def take(self, event: Any) -> None:
-        """Note a finished frame or the recipe's hash."""
-        if isinstance(event, remote.Planned):
-            self.manifest = replace(self.manifest, recipe_hash=event.recipe_hash)
-        elif isinstance(event, remote.FrameDone) and event.locked:
-            locked = tuple(sorted({*self.manifest.locked, event.frame}))
-            self.manifest = replace(self.manifest, locked=locked)
-        elif isinstance(event, remote.FrameDone):
-            self.manifest = self.manifest.with_frame(event.frame, event.notes)
-
-    def is_time(self) -> bool:
-        """Whether it is time to show what has arrived."""
-        if time.monotonic() - self._shown < _SHOW_EVERY:
-            return False
-        self._shown = time.monotonic()
-        return True
 
 
 def _show(node: Node, ask: remote.Ask, place: str, manifest: staleness.Manifest) -> None:
@@ -266,19 +198,6 @@ def _show_candidates(node: Node, found: list[remote.Found], frame: int) -> None:
     with host.no_undo():
         panel.put(node, "candidate_scores", text or "none")
     show_candidate(node, frame)
-
-
-def _check_range(node: Node, state: State) -> None:
-    settings = nodes.settings_of(node)
-    if settings.first > settings.last:
-        raise BadRequestError(f"the range {settings.first}-{settings.last} is empty")
-    outside = [one for one in state.prompted_frames if not settings.first <= one <= settings.last]
-    if outside:
-        raise BadRequestError(
-            f"there are prompts on {', '.join(map(str, outside))}, outside the range "
-            f"{settings.first}-{settings.last}",
-            hint="widen the range on the Track tab, or delete those prompts",
-        )
 
 
 def _check_locks(node: Node, state: State) -> None:

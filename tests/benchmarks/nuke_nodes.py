@@ -54,7 +54,7 @@ def main() -> None:
     os.environ.setdefault("AIROTO_COMMAND", str(Path(sys.executable).with_name("airoto")))
     from serving import running_server
 
-    from airoto_nuke import links
+    from airoto_client.node import links
 
     found: dict[str, Any] = {"start-up": startup()}
     with tempfile.TemporaryDirectory(prefix="airoto-measure-") as name, running_server() as server:
@@ -113,8 +113,8 @@ def click(width: int, height: int, folder: Path, server: str) -> dict[str, float
     from nuke import _images
     from studio import Studio
 
-    from airoto_client.node import cache_paths
-    from airoto_nuke import capture, links, nodes, plates, sight, tasks
+    from airoto_client.node import cache_paths, links, sight
+    from airoto_nuke import capture, nodes, plates, tasks
 
     studio = Studio(folder, folder, server, gui=True)
     session.set_root_format(width, height)

@@ -52,7 +52,7 @@ def _command(monkeypatch: pytest.MonkeyPatch) -> None:
 def _links() -> Iterator[None]:
     """No bridge outlives the tests."""
     yield
-    from airoto_nuke import links
+    from airoto_client.node import links
 
     links.close_all()
 

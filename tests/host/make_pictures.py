@@ -49,7 +49,7 @@ def main() -> None:
                 node["view"].setValue(view)
                 _save(studio, node, PICTURES / f"nuke-{view.lower()}.png")
         finally:
-            from airoto_nuke import links
+            from airoto_client.node import links
 
             links.close_all()
             process.terminate()

@@ -7,8 +7,9 @@ import pytest
 import session
 from studio import FIRST, HEIGHT, WIDTH
 
+from airoto_client.node import links
 from airoto_client.node.state import Box
-from airoto_nuke import detecting, links, nodes
+from airoto_nuke import detecting, nodes
 from airoto_nuke.knobs import NodeKind
 
 

@@ -14,8 +14,9 @@ from studio import FIRST, HERO, LAST
 
 from airoto_client.lease import leases_in
 from airoto_client.nk.requests import requests_of
+from airoto_client.node import links
 from airoto_client.presets.compiler import compile_presets, write_index
-from airoto_nuke import asked, gate, links, nodes, startup
+from airoto_nuke import asked, gate, nodes, startup
 
 PRESET = """format = 1
 show = "SHOWX"

@@ -14,8 +14,9 @@ from studio import FIRST, HERO, LAST
 
 from airoto.wire import recipe as recipes
 from airoto_client.farm.job import Host, read_job
+from airoto_client.node import links
 from airoto_client.presets.compiler import compile_presets, write_index
-from airoto_nuke import buttons, farm_menu, links, nodes, plates, preset_tokens, startup
+from airoto_nuke import buttons, farm_menu, nodes, plates, preset_tokens, startup
 
 PRESET = """format = 1
 show = "SHOWX"

@@ -11,11 +11,11 @@ import pytest
 from airoto import review
 from airoto.errors import BadRequestError, CancelledError, InternalError
 from airoto.review import Seen as FrameNote
-from airoto_client.node import staleness
+from airoto_client.node import jobs, plate_files, staleness
 from airoto_client.node.cache_paths import NodePlace
 from airoto_client.node.staleness import Manifest, Verdict
 from airoto_client.node.state import Lock
-from airoto_nuke import jobs, pixels
+from airoto_nuke import pixels
 
 
 def place(**changes: object) -> NodePlace:
@@ -112,17 +112,17 @@ def test_everything_else_is_rendered_and_the_reason_is_said(changes, first, last
 
 
 def test_files_are_named_as_nuke_names_them():
-    assert pixels.file_of("/p/v2.####/a_####.exr", 12) == "/p/v2.####/a_0012.exr"
-    assert pixels.file_of("/p/a.%04d.exr", 12) == "/p/a.0012.exr"
-    assert pixels.file_of("/p/a.%d.exr", 12) == "/p/a.12.exr"
+    assert plate_files.file_of("/p/v2.####/a_####.exr", 12) == "/p/v2.####/a_0012.exr"
+    assert plate_files.file_of("/p/a.%04d.exr", 12) == "/p/a.0012.exr"
+    assert plate_files.file_of("/p/a.%d.exr", 12) == "/p/a.12.exr"
 
 
 def test_stamps_are_those_of_the_patterns_own_files(tmp_path):
     for name in ("a.0001.exr", "a.0002.exr", "b.0001.exr", "a.exr"):
         (tmp_path / name).write_bytes(b"x" * len(name))
-    names = [name for name, _, _ in pixels.stamps(f"{tmp_path}/a.%04d.exr")]
+    names = [name for name, _, _ in plate_files.stamps(f"{tmp_path}/a.%04d.exr")]
     assert names == ["a.0001.exr", "a.0002.exr"]
-    assert pixels.stamps(f"{tmp_path}/gone/a.%04d.exr") == []
+    assert plate_files.stamps(f"{tmp_path}/gone/a.%04d.exr") == []
 
 
 @pytest.mark.parametrize(
@@ -355,6 +355,6 @@ def test_nothing_that_comes_after_a_cancel_is_heard():
 
 
 def test_only_what_nuke_ships_is_needed_by_the_host_neutral_modules():
-    folder = Path(jobs.__file__).parent
+    folder = Path(pixels.__file__).parent
     importing = [path.name for path in folder.glob("*.py") if "\nimport nuke" in path.read_text()]
     assert importing == ["host.py"]

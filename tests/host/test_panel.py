@@ -245,7 +245,7 @@ def test_a_local_server_is_started_and_used(studio, tmp_path):
     import signal
     import time
 
-    from airoto_nuke import links
+    from airoto_client.node import links
 
     node = studio.node()
     folder = tmp_path / "s"

@@ -15,7 +15,8 @@ from studio import FIRST, HERO, LAST, Studio
 
 from airoto.wire.recipe import from_dict, recipe_hash
 from airoto_client.marks import provenance_of
-from airoto_nuke import handing, links, nodes, tasks
+from airoto_client.node import handing, links
+from airoto_nuke import nodes, tasks
 from airoto_nuke.knobs import NodeKind
 
 

@@ -16,6 +16,7 @@ from urllib.parse import quote, unquote
 from airoto.errors import BadRequestError
 from airoto_client.node import cache_paths, recipe_form
 from airoto_client.node.recipe_form import Recipe, Settings
+from airoto_client.node.staleness import digest
 from airoto_client.node.state import PLAIN, Lock, State
 
 _VERSION = 1
@@ -94,6 +95,53 @@ def recipe_of(
     plate = {"path": path, **seen.fields}
     recipe = recipe_form.to_recipe(state, settings, plate=plate, output=output)
     return {**recipe, "preset": dict(pin)} if pin else recipe
+
+
+def candidate_key(recipe: Any, frame: int) -> str:
+    """What candidate masks of a frame depend on."""
+    prompts = [
+        [one["id"], [p for p in one["prompts"] if p["frame"] == frame]] for one in recipe["objects"]
+    ]
+    for _, said in prompts:
+        for prompt in said:
+            prompt.pop("candidate", None)
+    used = ("path", "colour", "view", "layer", "proxy_scale")
+    plate = {name: recipe["plate"].get(name) for name in used}
+    working = recipe.get("processing", {})
+    return digest([prompts, plate, recipe.get("segment"), working])[:16]
+
+
+def check_prompts(state: State) -> None:
+    """
+    Raises:
+        BadRequestError: there is nothing to track, or an object without a prompt.
+    """
+    if not state.objects or not state.prompted_frames:
+        raise BadRequestError(
+            "nothing to track: no object has a prompt",
+            hint="Ctrl-click the object in the viewer, then press “Add +”",
+        )
+    empty = [one.name for one in state.objects if not one.prompts]
+    if empty:
+        raise BadRequestError(
+            f"{', '.join(empty)} has no prompt on any frame", hint="add one, or delete the object"
+        )
+
+
+def check_range(state: State, settings: Settings) -> None:
+    """
+    Raises:
+        BadRequestError: the range is empty, or prompts lie outside it.
+    """
+    if settings.first > settings.last:
+        raise BadRequestError(f"the range {settings.first}-{settings.last} is empty")
+    outside = [one for one in state.prompted_frames if not settings.first <= one <= settings.last]
+    if outside:
+        raise BadRequestError(
+            f"there are prompts on {', '.join(map(str, outside))}, outside the range "
+            f"{settings.first}-{settings.last}",
+            hint="widen the range on the Track tab, or delete those prompts",
+        )
 
 
 def with_locks(recipe: Recipe, locks: tuple[Lock, ...]) -> Recipe:

@@ -1,6 +1,6 @@
 """Handing a plate and its drawn masks to a server that may not see our files.
 
-Standard library only, no Nuke.
+Standard library only, no host.
 """
 
 # ruff: noqa: PTH113 - paths are text here, as knobs have them
@@ -15,8 +15,8 @@ from typing import Any, Callable
 
 from airoto.errors import TooLargeError
 from airoto_client.files import read_error
-from airoto_nuke import sight
-from airoto_nuke.pixels import file_of
+from airoto_client.node import sight
+from airoto_client.node.plate_files import file_of
 
 # Largest image inside a recipe, and all of them together, in bytes.
 MAX_INLINE = 1024 * 1024

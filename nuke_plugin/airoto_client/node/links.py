@@ -1,6 +1,6 @@
 """Ways to the server, kept open between calls; and a server of this machine, started on request.
 
-Standard library only, no Nuke. gRPC itself is loaded only where the artist chose the link `grpc`.
+Standard library only, no host. gRPC itself is loaded only where the artist chose the link `grpc`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def command() -> list[str]:
     named = os.environ.get(COMMAND_VARIABLE, "")
     if named:
         return shlex.split(named)
-    base = Path(__file__).resolve().parents[2]
+    base = Path(__file__).resolve().parents[3]
     for folder in ("venv", ".venv"):
         for name in ("bin/airoto", "Scripts/airoto.exe"):
             if (base / folder / name).is_file():
@@ -115,7 +115,7 @@ def known(target: str, kind: str = "bridge") -> dict[str, Any] | None:
 def start_server(target: str, kind: str = "bridge") -> dict[str, Any]:
     """Start a server on this machine and wait until it answers; one that answers is used.
 
-    It goes on when Nuke ends, so that several sessions share it.
+    It goes on when the host ends, so that several sessions share it.
 
     Raises:
         ServerUnreachableError: it did not start; with the end of its log.

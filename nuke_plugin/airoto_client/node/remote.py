@@ -1,6 +1,6 @@
 """What the worker thread does: plates, candidates and renders through a link; no node is touched.
 
-Standard library only, no Nuke.
+Standard library only, no host.
 """
 
 # ruff: noqa: PTH120 - paths are text here, as knobs have them
@@ -17,10 +17,10 @@ from typing import Any
 
 from airoto.errors import AIRotoError, FrameMismatchError, ServerUnreachableError
 from airoto.review import Seen as FrameNote
+from airoto_client.node import handing, links, sight
 from airoto_client.node.cache_paths import candidate_path, frame_path
+from airoto_client.node.jobs import Emit, Stop
 from airoto_client.node.state import Lock
-from airoto_nuke import handing, links, sight
-from airoto_nuke.jobs import Emit, Stop
 
 # Seconds a click may take: the first one loads the model.
 CLICK_TIMEOUT = 300.0

@@ -1,6 +1,6 @@
 """Which files the server sees under the same path: proved by reading, never assumed.
 
-Standard library only, no Nuke. (`airoto_client.sharing` does the same for the command line, with
+Standard library only, no host. (`airoto_client.sharing` does the same for the command line, with
 packages that a host does not have.)
 """
 

@@ -1,6 +1,6 @@
 """Work beside the main thread: a worker, a queue of events, and a pump on the main thread.
 
-Standard library only, no Nuke. The worker talks to the server and touches no node; what it emits
+Standard library only, no host. The worker talks to the server and touches no node; what it emits
 is handled on the main thread, when `pump` is called there. Cancelling frees the node at once,
 whatever the worker is waiting for.
 """

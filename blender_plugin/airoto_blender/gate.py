@@ -1,0 +1,174 @@
+"""Before a frame is rendered: no stale or missing matte gets into a picture.
+
+In the background mattes that are missing are made first. Blender goes on after an exception in a
+handler, and the render says FINISHED; but a handler that asks Python to exit ends the process
+before anything of the frame is written. So a frame that cannot be had leaves no file, and the
+process has an exit code that a farm sees. With windows, the frame's file is removed after it was
+written, and the artist is told.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from airoto.errors import AIRotoError, ResultMissingError
+from airoto_client import exit_codes
+from airoto_client.node import links, remote
+
+from . import host, nodes, work
+from .host import bpy
+
+Node = Any
+# The last frame that was made for a node by itself: where its neighbour is missing too, an
+# animation is being rendered, and the rest of the range is made in one go.
+_last_made: dict[str, int] = {}
+_failed: dict[str, str] = {}
+
+
+def before_render(scene: Any, *_: Any) -> None:
+    """A render begins. In the background every node gets a first matte now: Blender copies the
+    tree before it tells of the first frame, and layers are known by a file.
+
+    Raises:
+        SystemExit: as `before_frame`.
+    """
+    _last_made.clear()
+    _failed.clear()
+    if not host.is_background():
+        return
+    frame = scene.frame_current
+    if not scene.frame_start <= frame <= scene.frame_end:
+        frame = scene.frame_start
+    for node in host.nodes_in(host.tree_of(scene), nodes.IDNAME, active=True):
+        with _refusing(frame):
+            if not nodes.is_linked(node):
+                _begin(node, nodes.plate_frame(node, frame))
+
+
+def before_frame(scene: Any, *_: Any) -> None:
+    """Look at the mattes of every node that gives pixels to this frame.
+
+    Raises:
+        SystemExit: a matte cannot be had, in the background.
+    """
+    frame = scene.frame_current
+    for node in host.nodes_in(host.tree_of(scene), nodes.IDNAME, active=True):
+        with _refusing(frame):
+            _check(node, nodes.plate_frame(node, frame), nodes.plate_frame(node, scene.frame_end))
+
+
+def after_frame(scene: Any, *_: Any) -> None:
+    """With windows: a picture with pixels that nobody asked for does not stay."""
+    if not _failed:
+        return
+    path = host.absolute(scene.render.frame_path(frame=scene.frame_current))
+    with contextlib.suppress(OSError):
+        Path(path).unlink()
+
+
+def after_render(_scene: Any, *_: Any) -> None:
+    """With windows: say what went wrong, when the render is over."""
+    if not _failed:
+        return
+    text = "\n".join(_failed.values())
+    _failed.clear()
+
+    def say() -> None:
+        host.tell(text, "AIRoto: the render is not to be used")
+
+    host.later(say)
+
+
+@contextlib.contextmanager
+def _refusing(frame: int) -> Iterator[None]:
+    try:
+        yield
+    except AIRotoError as exc:
+        _refuse(f"frame {frame}: {remote.error_text(exc)}", int(exit_codes.exit_code_of(exc)))
+    except Exception as exc:  # noqa: BLE001 - Blender would swallow it and write the picture
+        _refuse(f"frame {frame}: a fault of AIRoto: {exc!r}", int(exit_codes.ExitCode.INTERNAL))
+
+
+def _begin(node: Node, frame: int) -> None:
+    """Show what the node asks for now, made for one frame where nothing is there."""
+    nodes.refresh(node)
+    manifest = nodes.shown_manifest(node)
+    if manifest is None or not manifest.finished or node.result_key != nodes.key_now(node):
+        _make(node, min(max(frame, node.first), node.last), frame)
+
+
+def _check(node: Node, frame: int, last: int) -> None:
+    """
+    Raises:
+        AIRotoError: the node has no current matte of that frame, and it cannot be made.
+    """
+    said = nodes.problem(node, frame)
+    if not said:
+        return
+    inside_range = node.first <= frame <= node.last
+    if not host.is_background() or not inside_range or nodes.is_linked(node):
+        raise ResultMissingError(said, hint="press Track on the node first")
+    _make(node, frame, last)
+    said = nodes.problem(node, frame)
+    if said:
+        raise ResultMissingError(said)
+
+
+def _make(node: Node, frame: int, last: int) -> None:
+    alone = _last_made.get(node.node_id) != frame - 1
+    until = frame if alone else max(frame, min(node.last, last))
+    host.log(f"{node.name}: making frames {frame}-{until}")
+    _find_server(node)
+    work.track(node, frame, until)
+    _last_made[node.node_id] = frame
+
+
+def _find_server(node: Node) -> None:
+    """Start one of our own where none runs and none is named; it ends with this process."""
+    if node.server.strip() or os.environ.get(links.SERVER_VARIABLE):
+        return
+    try:
+        links.hello("", "grpc")
+    except AIRotoError:
+        links.start_server("", "grpc")
+        atexit.register(links.stop_started)
+
+
+def _refuse(text: str, code: int) -> None:
+    """
+    Raises:
+        SystemExit: in the background, which ends the process before the frame is written.
+    """
+    if not host.is_background():
+        _failed[text] = text
+        return
+    host.log(f"error: {text}")
+    raise SystemExit(code)
+
+
+_HANDLERS = (
+    ("render_init", before_render),
+    ("render_pre", before_frame),
+    ("render_write", after_frame),
+    ("render_complete", after_render),
+    ("render_cancel", after_render),
+)
+
+
+def register() -> None:
+    """Look before every frame, whatever file is opened."""
+    for name, function in _HANDLERS:
+        getattr(bpy.app.handlers, name).append(bpy.app.handlers.persistent(function))
+
+
+def unregister() -> None:
+    """Look no more."""
+    for name, function in _HANDLERS:
+        handlers = getattr(bpy.app.handlers, name)
+        if function in handlers:
+            handlers.remove(function)

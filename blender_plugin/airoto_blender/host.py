@@ -1,0 +1,179 @@
+"""The one module that imports `bpy`: what differs between Blender's versions, and its units.
+
+Blender counts rows from below, the recipe from above: y is turned round here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Callable
+
+import bpy
+
+Node = Any
+
+# 5.0 made the compositor's tree a data-block of its own, and its mixing nodes those of shaders.
+IS_5 = bpy.app.version >= (5, 0, 0)
+TREE = "CompositorNodeTree"
+
+
+def is_background() -> bool:
+    """Whether nobody is watching (`blender -b`, or `bpy` as a module)."""
+    return bool(bpy.app.background)
+
+
+def version() -> tuple[int, ...]:
+    """Blender's version."""
+    return tuple(bpy.app.version)
+
+
+def script_path() -> str:
+    """The saved .blend, or empty."""
+    return str(bpy.data.filepath).replace("\\", "/")
+
+
+def absolute(path: str, owner: Any = None) -> str:
+    """A path of Blender's (`//` is the .blend's folder) as an absolute one.
+
+    Args:
+        owner: the data-block it is of; a linked one is relative to its library.
+    """
+    library = owner.library if owner is not None else None
+    return str(Path(bpy.path.abspath(path, library=library)).resolve()).replace("\\", "/")
+
+
+def shown(path: str) -> str:
+    """How a path is stored: relative to the .blend where it lies below it."""
+    base = str(Path(script_path()).parent) if script_path() else ""
+    if base and path.startswith(f"{base}/"):
+        return f"//{path[len(base) + 1 :]}"
+    return path
+
+
+def tree_of(scene: Any) -> Any:
+    """A scene's compositor tree; None where it has none."""
+    if IS_5:
+        return scene.compositing_node_group
+    return scene.node_tree if scene.use_nodes else None
+
+
+def all_trees() -> Iterator[Any]:
+    """Every tree of the compositor in the file: scenes' own (before 5.0) and node groups."""
+    if not IS_5:
+        for scene in bpy.data.scenes:
+            if scene.node_tree is not None:
+                yield scene.node_tree
+    for tree in bpy.data.node_groups:
+        if tree.bl_idname == TREE:
+            yield tree
+
+
+def nodes_in(tree: Any, idname: str, *, active: bool = False) -> Iterator[Node]:
+    """Nodes of a class in a tree and in the groups inside it.
+
+    Args:
+        active: pass over muted ones, and groups that are.
+    """
+    seen: set[str] = set()
+
+    def walk(one: Any) -> Iterator[Node]:
+        if one is None or one.name_full in seen:
+            return
+        seen.add(one.name_full)
+        for node in one.nodes:
+            if active and node.mute:
+                continue
+            if node.bl_idname == idname:
+                yield node
+            elif getattr(node, "node_tree", None) is not None:
+                yield from walk(node.node_tree)
+
+    yield from walk(tree)
+
+
+def new_tree(name: str) -> Any:
+    """A new tree of the compositor."""
+    return bpy.data.node_groups.new(name, TREE)
+
+
+def mix_node(tree: Any) -> tuple[Node, Any, Any, Any, Any]:
+    """A node that mixes two colours: it, its factor, first, second, result."""
+    if IS_5:
+        node = tree.nodes.new("ShaderNodeMix")
+        node.data_type = "RGBA"
+        return node, node.inputs[0], node.inputs[6], node.inputs[7], node.outputs[2]
+    node = tree.nodes.new("CompositorNodeMixRGB")
+    return node, node.inputs[0], node.inputs[1], node.inputs[2], node.outputs[0]
+
+
+def multiply_node(tree: Any, factor: float = 1.0) -> Node:
+    """A node that multiplies a value by its second input, which is `factor` until it is wired."""
+    node = tree.nodes.new("ShaderNodeMath" if IS_5 else "CompositorNodeMath")
+    node.operation = "MULTIPLY"
+    node.inputs[1].default_value = factor
+    return node
+
+
+def load_sequence(name: str, path: str) -> Any:
+    """An image data-block that reads a sequence of data, not of colours.
+
+    Args:
+        path: of one file of the sequence.
+    """
+    image = bpy.data.images.load(path, check_existing=False)
+    image.name = name
+    image.source = "SEQUENCE"
+    image.colorspace_settings.name = "Non-Color"
+    return image
+
+
+def size_of_file(path: str) -> tuple[int, int]:
+    """Width and height of a picture."""
+    image = bpy.data.images.load(path, check_existing=False)
+    try:
+        return image.size[0], image.size[1]
+    finally:
+        bpy.data.images.remove(image)
+
+
+def plate_position(view: tuple[float, float], size: tuple[int, int]) -> tuple[float, float]:
+    """A place in an image editor, 0 to 1 from below, in plate pixels from the top."""
+    return view[0] * size[0], (1.0 - view[1]) * size[1]
+
+
+def later(function: Callable[[], float | None], seconds: float = 0.1) -> None:
+    """Call something on the main thread; again after the seconds that it gives, if any."""
+    bpy.app.timers.register(function, first_interval=seconds)
+
+
+def push_undo(what: str) -> None:
+    """One step to undo, where there is an undo."""
+    if not is_background():
+        bpy.ops.ed.undo_push(message=f"AIRoto: {what}")
+
+
+def redraw() -> None:
+    """Draw every area anew, so that words that changed are seen."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            area.tag_redraw()
+
+
+def log(text: str) -> None:
+    """A line for whoever reads the terminal or the farm's log."""
+    print(f"AIRoto: {text}", file=sys.stderr, flush=True)  # noqa: T201 - meant to be printed
+
+
+def tell(text: str, title: str = "AIRoto") -> None:
+    """Say something in a pop-up; on the terminal where there are no windows."""
+    if is_background() or not bpy.context.window_manager.windows:
+        log(text)
+        return
+
+    def draw(menu: Any, _context: Any) -> None:
+        for line in text.splitlines():
+            menu.layout.label(text=line)
+
+    bpy.context.window_manager.popup_menu(draw, title=title, icon="ERROR")

@@ -1,0 +1,272 @@
+"""Our nodes: read, edited, asked what they want, and kept in step with their state."""
+
+# ruff: noqa: PTH113, PTH120 - paths are text here, as Blender has them
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from airoto.errors import AIRotoError
+from airoto_client.node import asking, cache_paths, staleness
+from airoto_client.node import state as states
+from airoto_client.node.cache_paths import NodePlace
+from airoto_client.node.plate_files import file_of
+from airoto_client.node.recipe_form import Settings
+from airoto_client.node.state import State
+
+from . import host, inside, plates
+from .host import bpy
+from .plates import Plate
+from .properties import RECIPE
+
+Node = Any
+IDNAME = "AIRotoNode"
+_quiet = False
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Several properties change; whoever changes them refreshes the node at the end."""
+    global _quiet
+    before, _quiet = _quiet, True
+    try:
+        yield
+    finally:
+        _quiet = before
+
+
+def is_quiet() -> bool:
+    """Whether a node is being changed by us, so that it need not follow every change."""
+    return _quiet
+
+
+def ours() -> Iterator[Node]:
+    """Every AI Roto node of the file."""
+    seen = set()
+    for tree in host.all_trees():
+        for node in tree.nodes:
+            if node.bl_idname == IDNAME and node.node_id not in seen:
+                seen.add(node.node_id)
+                yield node
+
+
+def by_id(node_id: str) -> Node | None:
+    """The node with that id; None where it is gone."""
+    return next((one for one in ours() if one.node_id == node_id), None)
+
+
+def is_linked(node: Node) -> bool:
+    """Whether the node belongs to another .blend and cannot be changed here."""
+    return node.id_data.library is not None
+
+
+def state_of(node: Node) -> State:
+    """What the artist has said.
+
+    Raises:
+        BadRequestError: it cannot be read.
+    """
+    return states.load(node.state)
+
+
+def edit(node: Node, what: str, new: State) -> None:
+    """Replace a node's state, as one step to undo; nothing happens where nothing changes."""
+    if new == state_of(node):
+        return
+    node.state = states.dump(new)  # refreshes the node
+    host.push_undo(what)
+
+
+def settings_of(node: Node) -> Settings:
+    """The settings that the recipe depends on."""
+    return Settings(name=node.name, **{name: _plain(getattr(node, name)) for name in RECIPE})
+
+
+def take_plate(node: Node) -> None:
+    """Range and start from the plate."""
+    plate = plates.plate_of(node)
+    with quiet():
+        node.first, node.last, node.start = plate.first, plate.last, plate.first
+    refresh(node)
+
+
+def plate_frame(node: Node, scene_frame: int) -> int:
+    """The plate's frame that is shown on a frame of the scene."""
+    return int(scene_frame - node.start + node.first)
+
+
+def folder_of(node: Node) -> str:
+    """The node's folder, absolute.
+
+    Raises:
+        BadRequestError: as `NodePlace.folder`.
+    """
+    script = host.script_path()
+    library = node.id_data.library
+    if library is not None:
+        script = host.absolute(library.filepath)
+    place = NodePlace(
+        script=script, node=node.name, node_id=node.node_id, **cache_paths.user_folders()
+    )
+    template = str(node.cache_folder)
+    return place.folder(host.absolute(template) if template.startswith("//") else template)
+
+
+def recipe_of(node: Node, plate: Plate, state: State, *, output: str) -> dict[str, Any]:
+    """The node's recipe.
+
+    Raises:
+        BadRequestError: something that the node says cannot be had.
+    """
+    fields: dict[str, Any] = {
+        "proxy_scale": 1.0,
+        "format": {"width": plate.width, "height": plate.height, "pixel_aspect": 1.0},
+        "colour": plates.colour_of(node),
+    }
+    if plate.is_movie:
+        fields["movie_first_frame"] = 1
+    seen = asking.SeenPlate(plate.identity, plate.identity, plate.path, "", fields)
+    return asking.recipe_of(seen, state, settings_of(node), folder="", pin={}, output=output)
+
+
+def wanted_key(node: Node, plate: Plate, state: State) -> str:
+    """The key of the result that the node asks for now."""
+    recipe = recipe_of(node, plate, state, output="matte.%04d.exr")
+    return staleness.result_key(recipe, plate.identity, state.locks)
+
+
+def key_now(node: Node) -> str:
+    """As `wanted_key`; empty where the node asks for nothing that can be made."""
+    try:
+        return wanted_key(node, plates.plate_of(node), state_of(node))
+    except AIRotoError:
+        return ""
+
+
+def shown_folder(node: Node) -> str:
+    """Where the shown result lies, absolute; empty for none."""
+    if not node.result_file:
+        return ""
+    return os.path.dirname(host.absolute(node.result_file, node.id_data))
+
+
+def shown_manifest(node: Node) -> staleness.Manifest | None:
+    """What is known of the result that the node shows."""
+    folder = shown_folder(node)
+    return staleness.read_manifest(f"{folder}/result.json") if folder else None
+
+
+def problem(node: Node, frame: int) -> str:
+    """Why the matte of a plate's frame must not get into a picture, in words; empty if it may.
+
+    Raises:
+        AIRotoError: the node asks for nothing that can be made.
+    """
+    plate, state = plates.plate_of(node), state_of(node)
+    if not node.first <= frame <= node.last:
+        return f"{node.name}: frame {frame} lies outside its range {node.first}-{node.last}"
+    manifest = shown_manifest(node)
+    found = staleness.verdict(node.result_key, wanted_key(node, plate, state), manifest, frame)
+    if found is not staleness.Verdict.CURRENT or manifest is None:
+        return f"{node.name}: the matte of frame {frame} is {found.value}"
+    pattern = cache_paths.result_pattern(folder_of_shown(node), manifest.key)
+    if manifest.plate_files.get(frame) not in (
+        None,
+        staleness.file_stamp(file_of(plate.path, frame)),
+    ):
+        return f"{node.name}: the plate's frame {frame} has changed since"
+    wrong = staleness.check_file(manifest, frame, pattern)
+    return f"{node.name}: {wrong}" if wrong else ""
+
+
+def folder_of_shown(node: Node) -> str:
+    """The folder of the node whose result is shown: `<folder>/mattes/<key>/matte.%04d.exr`."""
+    return os.path.dirname(os.path.dirname(shown_folder(node)))
+
+
+def refresh(node: Node) -> None:
+    """Bring everything that is derived from the state in step with it."""
+    if _quiet or is_linked(node):
+        return
+    try:
+        state = state_of(node)
+    except AIRotoError as exc:
+        node.status = exc.message
+        return
+    key = key_now(node)
+    if key and key != node.result_key:
+        _show_known(node, key)
+    manifest = shown_manifest(node)
+    with quiet():
+        image = _result_image(node, manifest)
+        inside.sync(node, state, node.plate, image, first=node.first, last=node.last)
+    node.status = _status(node, key, manifest)
+
+
+def refresh_by_id(node_id: str) -> None:
+    """As `refresh`, where the node is still there."""
+    node = by_id(node_id)
+    if node is not None:
+        refresh(node)
+
+
+def show_result(node: Node, manifest: staleness.Manifest, folder: str) -> None:
+    """Show a result: these files, on their true frames."""
+    _put_result(node, manifest, folder)
+    refresh(node)
+
+
+def _put_result(node: Node, manifest: staleness.Manifest, folder: str) -> None:
+    pattern = cache_paths.result_pattern(folder, manifest.key)
+    if node.result_key == manifest.key and os.path.dirname(pattern) == shown_folder(node):
+        return
+    with quiet():
+        node.result_key = manifest.key
+        node.result_file = host.shown(cache_paths.frame_path(pattern, manifest.finished[0]))
+
+
+def _show_known(node: Node, key: str) -> None:
+    """A result that was made before, as after an undo, or in a folder that was moved."""
+    try:
+        folder = folder_of(node)
+    except AIRotoError:
+        return
+    manifest = staleness.read_manifest(cache_paths.manifest_path(folder, key))
+    if manifest is not None and manifest.key == key and manifest.finished:
+        _put_result(node, manifest, folder)
+
+
+def _result_image(node: Node, manifest: staleness.Manifest | None) -> Any:
+    if manifest is None or not manifest.finished:
+        return None
+    path = host.absolute(node.result_file, node.id_data)
+    if not os.path.isfile(path):
+        return None
+    name = f".AI Roto mattes {node.node_id}"
+    image = bpy.data.images.get(name)
+    if image is None:
+        return host.load_sequence(name, path)
+    if image.filepath != path:
+        image.filepath = path
+        image.reload()
+    elif not host.is_background():
+        image.reload()  # frames that were missing may be there
+    return image
+
+
+def _status(node: Node, key: str, manifest: staleness.Manifest | None) -> str:
+    if node.plate is None:
+        return "no plate"
+    if manifest is None or not manifest.finished:
+        return "no mattes yet"
+    count, last = len(manifest.finished), manifest.finished[-1]
+    what = "current" if key == node.result_key else "stale"
+    return f"{what}: {count} frames, {manifest.finished[0]}-{last}"
+
+
+def _plain(value: Any) -> Any:
+    # Blender keeps 32-bit floats: 0.1 comes back as 0.10000000149, and would do so in a recipe.
+    return round(value, 6) if isinstance(value, float) else value

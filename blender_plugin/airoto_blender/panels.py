@@ -1,0 +1,107 @@
+"""The sidebar tab "AI Roto" of compositor and Image Editor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airoto.errors import AIRotoError
+
+from . import nodes, operators, tasks
+from .host import bpy
+
+_GROUPS = (
+    ("Engines", ("segment_engine", "track_engine", "matte_engine", "memory_mode", "direction")),
+    ("Edge", ("trimap_mode", "trimap_narrow", "trimap_wide", "grow", "feather", "remove_holes",
+              "remove_dots", "stability")),
+    ("Output", ("colour_space", "ocio_config", "exposure", "working_size", "seed", "compression",
+                "trimap_layer", "foreground_layer", "confidence_layer", "cache_folder")),
+    ("Info", ("server", "patience")),
+)  # fmt: skip
+
+
+class _Panel:
+    bl_label = "AI Roto"
+    bl_region_type = "UI"
+    bl_category = "AI Roto"
+
+    def draw(self, context: Any) -> None:
+        """The node's prompts, work and settings."""
+        layout = self.layout  # type: ignore[attr-defined]
+        try:
+            node = operators.node_of(context)
+            state = nodes.state_of(node)
+        except AIRotoError as exc:
+            layout.label(text=exc.message)
+            return
+
+        def button(row: Any, name: str) -> None:
+            row.operator(f"airoto.{name}").node_id = node.node_id
+
+        layout.label(text=node.progress or node.status)
+        for one in state.objects:
+            mark = "LAYER_ACTIVE" if one.id == state.current else "LAYER_USED"
+            layout.label(text=f"{one.name}: {len(one.prompts)} prompted frames", icon=mark)
+        for row_of in (("add_object", "click", "delete_prompt"), ("segment", "choose")):
+            row = layout.row(align=True)
+            for name in row_of:
+                button(row, name)
+        if node.candidate_scores:
+            layout.label(text=node.candidate_scores)
+        layout.prop(node, "phrase")
+        button(layout, "text")
+        row = layout.row(align=True)
+        for name in ("cancel",) if tasks.is_running(node) else ("track", "track_again"):
+            button(row, name)
+        row = layout.row(align=True)
+        for name in ("first", "last", "start"):
+            row.prop(node, name)
+        button(layout, "take_plate")
+        layout.prop(node, "overlay_opacity")
+        for title, names in _GROUPS:
+            box = layout.box()
+            box.label(text=title)
+            for name in names:
+                box.prop(node, name)
+        button(layout, "start_server")
+
+
+class AIROTO_PT_compositor(_Panel, bpy.types.Panel):
+    """In the compositor."""
+
+    bl_space_type = "NODE_EDITOR"
+
+
+class AIROTO_PT_image(_Panel, bpy.types.Panel):
+    """In the Image Editor, where clicks are made."""
+
+    bl_space_type = "IMAGE_EDITOR"
+
+
+_CLASSES = (AIROTO_PT_compositor, AIROTO_PT_image)
+
+
+def _in_menu(self: Any, _context: Any) -> None:
+    add = self.layout.operator("node.add_node", text="AI Roto")
+    add.type, add.use_transform = nodes.IDNAME, True
+
+
+def _menu() -> Any:
+    return getattr(bpy.types, "NODE_MT_compositor_node_add_all", None) or getattr(
+        bpy.types, "NODE_MT_add", None
+    )
+
+
+def register() -> None:
+    """Panels, and the node in the Add menu."""
+    for one in _CLASSES:
+        bpy.utils.register_class(one)
+    if _menu() is not None:
+        _menu().append(_in_menu)
+
+
+def unregister() -> None:
+    """Take them back."""
+    if _menu() is not None:
+        _menu().remove(_in_menu)
+    for one in reversed(_CLASSES):
+        bpy.utils.unregister_class(one)

@@ -1,0 +1,131 @@
+"""The plate of a node: which files, frames and colours an image data-block stands for."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from airoto.errors import BadRequestError, FrameMissingError
+from airoto_client.node.plate_files import stamps
+from airoto_client.node.staleness import digest
+
+from . import host
+
+Node = Any
+_NUMBER = re.compile(r"(\d+)(?!.*\d)")
+# Blender's colour spaces in the words of the built-in ACES config; empty leaves it to the file.
+SPACES = {
+    "sRGB": "display",
+    "Linear Rec.709": "Linear Rec.709 (sRGB)",
+    "ACEScg": "ACEScg",
+    "ACES2065-1": "ACES2065-1",
+    "Linear Rec.2020": "Linear Rec.2020",
+    "Linear DCI-P3 D65": "Linear P3-D65",
+    "Non-Color": "",
+}
+
+
+_sizes: dict[tuple[str, int, int], tuple[int, int]] = {}
+
+
+@dataclass(frozen=True)
+class Plate:
+    """What a node works on.
+
+    Attributes:
+        path: pattern of a sequence (`plate.%04d.exr`), or a movie, absolute.
+        first, last: frames that are there.
+        width, height: in pixels.
+        identity: 16 hex digits of its files.
+    """
+
+    path: str
+    first: int
+    last: int
+    width: int
+    height: int
+    identity: str
+    is_movie: bool
+
+
+def plate_of(node: Node) -> Plate:
+    """
+    Raises:
+        BadRequestError: the node has no plate, or one whose files nobody can read.
+        FrameMissingError: its files are not there.
+    """
+    image = node.plate
+    if image is None:
+        raise BadRequestError(f"{node.name} has no plate", hint="choose an image sequence or movie")
+    if image.source not in ("SEQUENCE", "MOVIE", "FILE") or image.packed_file is not None:
+        raise BadRequestError(
+            f"the image {image.name} has no file of its own ({image.source.lower()})",
+            hint="choose an image sequence or movie",
+        )
+    file = host.absolute(image.filepath, image)
+    width, height = _size_of(image, file)
+    if not (width and height):
+        raise FrameMissingError(f"the plate {file} cannot be read", path=file)
+    if image.source == "MOVIE":
+        info = Path(file).stat()
+        key = digest([file, info.st_size, info.st_mtime_ns])[:16]
+        return Plate(file, 1, max(1, image.frame_duration), width, height, key, True)
+    pattern = pattern_of(file)
+    found = stamps(pattern)
+    numbers = [int(match[1]) for name, _, _ in found if (match := _NUMBER.search(Path(name).stem))]
+    if not numbers:
+        raise BadRequestError(
+            f"{file} is one still picture, not a sequence", hint="number its frames: name.1001.exr"
+        )
+    key = digest([pattern, found])[:16]
+    return Plate(pattern, min(numbers), max(numbers), width, height, key, False)
+
+
+def _size_of(image: Any, file: str) -> tuple[int, int]:
+    """In pixels; zero where it cannot be read.
+
+    A sequence of a file that was just opened says 0 x 0 until somebody looks at a frame that is
+    there; so its file is loaded once as a still.
+    """
+    try:
+        info = os.stat(file)  # noqa: PTH116
+    except OSError:
+        return 0, 0
+    if all(image.size):
+        return image.size[0], image.size[1]
+    key = (file, info.st_size, info.st_mtime_ns)
+    if key not in _sizes:
+        _sizes[key] = host.size_of_file(file)
+    return _sizes[key]
+
+
+def pattern_of(file: str) -> str:
+    """A file's sequence: the last number of its name becomes `%04d`."""
+    path = Path(file)
+    match = _NUMBER.search(path.stem)
+    if match is None:
+        return file
+    stem = path.stem.replace("%", "%%")
+    name = f"{stem[: match.start()]}%0{len(match[1])}d{stem[match.end() :]}{path.suffix}"
+    return f"{path.parent.as_posix()}/{name}"
+
+
+def colour_of(node: Node) -> dict[str, str]:
+    """The recipe's `plate.colour`, as the image says; the node's own settings win over it.
+
+    Raises:
+        BadRequestError: a colour space that the recipe has no word for.
+    """
+    if node.colour_space:
+        return {}
+    name = str(node.plate.colorspace_settings.name)
+    if name not in SPACES:
+        raise BadRequestError(
+            f"the colour space {name!r} of the image {node.plate.name} is not known to AIRoto; "
+            f"known: {', '.join(SPACES)}",
+            hint="name the plate's colour space under Output",
+        )
+    return {"space": SPACES[name]} if SPACES[name] else {}

@@ -1,0 +1,29 @@
+"""What Blender is told of, in order; taken back in reverse."""
+
+from __future__ import annotations
+
+import atexit
+
+from . import gate, node, operators, panels
+
+_PARTS = (node, operators, panels, gate)
+_done: list[object] = []
+
+
+def register() -> None:
+    """Register everything once."""
+    if _done:
+        return
+    for part in _PARTS:
+        part.register()
+        _done.append(part)
+    # Blender 4.5 hangs at its exit where a node class stays registered.
+    atexit.register(unregister)
+
+
+def unregister() -> None:
+    """Take everything back; may be called twice."""
+    atexit.unregister(unregister)
+    while _done:
+        part = _done.pop()
+        part.unregister()  # type: ignore[attr-defined]

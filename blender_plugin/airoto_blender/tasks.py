@@ -1,0 +1,107 @@
+"""One job a node: on a thread beside Blender, heard on the main thread by a timer."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Callable
+
+from airoto.errors import AIRotoError, BadRequestError, CancelledError, TimedOutError
+from airoto_client.node import jobs, remote
+
+from . import host, nodes
+
+Node = Any
+Done = Callable[[Any, "AIRotoError | None"], None]
+_PUMP_EVERY = 0.1
+_running: dict[str, jobs.Job] = {}
+
+
+def is_running(node: Node) -> bool:
+    """Whether something is done for this node now."""
+    return node.node_id in _running
+
+
+def cancel(node: Node) -> None:
+    """Give up what is done for this node; finished frames are kept."""
+    job = _running.get(node.node_id)
+    if job is not None:
+        job.cancel()
+
+
+def start(node: Node, work: jobs.Work, done: Done, on_event: Callable[[Node, Any], None]) -> None:
+    """Begin a job for a node, which has one at a time; in the background also end it.
+
+    Args:
+        done: called last with the result or the error, on the main thread.
+        on_event: hears what the worker emits, on the main thread.
+
+    Raises:
+        BadRequestError: it has one already.
+        AIRotoError: it failed, in the background.
+    """
+    if is_running(node):
+        raise BadRequestError(f"{node.name} is still at work", hint="wait, or press Cancel first")
+    node_id, background = node.node_id, host.is_background()
+    heard_at = [time.monotonic()]
+    failed: list[AIRotoError] = []
+
+    def heard(event: Any) -> None:
+        heard_at[0] = time.monotonic()
+        there = nodes.by_id(node_id)  # undo gives every data-block a new address
+        if there is None:
+            job.cancel()
+            return
+        try:
+            _tell(there, event)
+            on_event(there, event)
+        except AIRotoError as exc:
+            job.fail(exc)
+
+    def finished(result: Any, error: AIRotoError | None) -> None:
+        _running.pop(node_id, None)
+        try:
+            done(result, error)
+        except AIRotoError as exc:
+            error = exc
+        there = nodes.by_id(node_id)
+        if there is not None:
+            _ended(there, error)
+        if error is not None:
+            failed.append(error)
+
+    job = jobs.Job(work, on_event=heard, on_done=finished, post=lambda _: None)
+    _running[node_id] = job
+    node.progress = "starting"
+    job.start()
+    if not background:
+        host.later(lambda: _pump(job), _PUMP_EVERY)
+        return
+    patience = node.patience
+    while job.is_running:
+        job.pump()
+        if time.monotonic() - heard_at[0] > patience:
+            job.fail(TimedOutError(f"the server said nothing for {patience} seconds"))
+        time.sleep(0.005)
+    if failed:
+        raise failed[0]
+
+
+def _pump(job: jobs.Job) -> float | None:
+    job.pump()
+    host.redraw()
+    return _PUMP_EVERY if job.is_running else None
+
+
+def _ended(node: Node, error: AIRotoError | None) -> None:
+    if isinstance(error, CancelledError):
+        node.progress = "cancelled; finished frames are kept"
+    else:
+        node.progress = "" if error is None else f"failed: {error.message}"
+    nodes.refresh(node)
+    if error is not None and not isinstance(error, CancelledError) and not host.is_background():
+        host.tell(remote.error_text(error))
+
+
+def _tell(node: Node, event: Any) -> None:
+    if isinstance(event, remote.Going):
+        node.progress = event.text

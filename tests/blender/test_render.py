@@ -1,0 +1,122 @@
+"""A render in Blender's background: node, real server, multilayer EXR."""
+
+from __future__ import annotations
+
+import numpy as np
+from in_blender import channels
+
+FRAMES = range(1001, 1005)
+
+
+def test_the_tree_gets_the_command_lines_mattes_bit_for_bit(shot, reference):
+    ran = shot.run(
+        "made = make(folder, clip, server)\nrender()\n"
+        "tell(status=made.status, outputs=list(made.outputs.keys()))"
+    )
+    assert ran.code == 0, ran.said
+    assert ran.facts["status"] == "current: 4 frames, 1001-1004"
+    assert ran.facts["outputs"] == ["Image", "Foreground", "Matte", "matte_hero", "matte_bag"]
+    for frame in FRAMES:
+        comp, matte = shot.comp(frame), channels(reference / f"matte.{frame}.exr")
+        assert matte["A"].max() == 1
+        for ours, theirs in (("Matte", "A"), ("matte_hero",) * 2, ("matte_bag",) * 2):
+            theirs = theirs if theirs == "A" else f"{theirs}.A"
+            assert np.array_equal(comp[f"{ours}.V"], matte[theirs]), (frame, ours)
+        plate = channels(shot.clip / "plate_acescg" / f"plate.{frame}.exr")
+        for channel in "RGB":
+            expected = plate[channel] * matte["A"]
+            assert np.allclose(comp[f"Foreground.{channel}"], expected, rtol=2**-11, atol=2**-24)
+        assert np.array_equal(comp["Foreground.A"], matte["A"])
+
+
+def test_state_and_mattes_survive_saving_appending_and_a_server_that_is_gone(shot):
+    first = shot.run("made = make(folder, clip, server)\nrender()\nsave(folder / 'shot.blend')")
+    assert first.code == 0, first.said
+    before = {frame: shot.comp(frame) for frame in FRAMES}
+    for name in shot.written:
+        (shot.folder / "out" / name).unlink()
+    # Finished mattes are found again, so nobody is asked.
+    again = shot.run(
+        "bpy.ops.wm.open_mainfile(filepath=str(folder / 'shot.blend'))\n"
+        "made = node()\nmade.server = 'unix:/nowhere/server.sock'\nrender()\n"
+        "state = made.state\nbpy.ops.wm.read_factory_settings(use_empty=True)\n"
+        "with bpy.data.libraries.load(str(folder / 'shot.blend')) as (there, here):\n"
+        "    here.node_groups = ['Comp']\n"
+        "copy = next(one for one in here.node_groups[0].nodes if one.bl_idname == 'AIRotoNode')\n"
+        "tell(same=copy.state == state, plate=copy.plate.filepath, key=copy.result_key)"
+    )
+    assert again.code == 0, again.said
+    assert again.facts["same"]
+    assert again.facts["plate"]
+    assert again.facts["key"]
+    for frame in FRAMES:
+        for name, pixels in shot.comp(frame).items():
+            assert np.array_equal(pixels, before[frame][name])
+
+
+def test_a_correction_is_rendered_and_the_old_matte_is_not(shot):
+    ran = shot.run(
+        "made = make(folder, clip, server)\nrender()\n"
+        "from airoto_blender import nodes\n"
+        "old = made.result_key\n"
+        "nodes.edit(made, 'correct', state_ops.add_point(nodes.state_of(made), 1004, 20, 90))\n"
+        "stale = made.status\nrender()\n"
+        "tell(stale=stale, status=made.status, changed=made.result_key != old)"
+    )
+    assert ran.code == 0, ran.said
+    assert ran.facts["stale"].startswith("stale")
+    assert ran.facts["status"].startswith("current")
+    assert ran.facts["changed"]
+    assert shot.comp(1004)["matte_bag.V"][90, 20] == 1
+
+
+def test_without_a_server_nothing_is_written_and_the_exit_code_says_so(shot):
+    ran = shot.run("make(folder, clip, server)\nrender()", server="unix:/nowhere/server.sock")
+    assert ran.code == 5, ran.said
+    assert "/nowhere/server.sock" in ran.said
+    assert shot.written == []
+
+
+def test_a_server_that_is_killed_leaves_finished_frames_and_no_other(shot, new_server):
+    server = new_server()
+    ran = shot.run(
+        "import os, signal\nmade = make(folder, clip, server)\n"
+        "def kill(scene, *_):\n"
+        f"    if scene.frame_current == 1001: os.kill({server.pid}, signal.SIGKILL)\n"
+        "bpy.app.handlers.render_post.append(kill)\nrender()",
+        server=server.target,
+    )
+    assert ran.code == 5, ran.said
+    assert "AIRoto: error: frame 1002" in ran.said
+    assert shot.written == ["comp.1001.exr", "main.1001.exr"]
+
+
+def test_a_server_that_says_nothing_is_given_up(shot, new_server):
+    server = new_server()
+    process = shot.start(
+        "made = make(folder, clip, server)\nmade.patience = 3\nsave(folder / 'ready.blend')\n"
+        f"import os, signal; os.kill({server.pid}, signal.SIGSTOP)\nrender()",
+        server=server.target,
+    )
+    said, _ = process.communicate(timeout=120)
+    server.kill()
+    assert process.returncode == 5, said
+    # Whoever gives up first: gRPC while it connects, or our own patience.
+    assert "said nothing for 3 seconds" in said or server.target in said, said
+    assert shot.written == []
+
+
+def test_a_damaged_matte_never_gets_into_a_picture(shot):
+    first = shot.run("made = make(folder, clip, server)\nrender()\nsave(folder / 'shot.blend')")
+    assert first.code == 0, first.said
+    for name in shot.written:
+        (shot.folder / "out" / name).unlink()
+    matte = next((shot.folder / "cache").rglob("matte.1003.exr"))
+    matte.write_bytes(matte.read_bytes()[:200])
+    ran = shot.run(
+        "bpy.ops.wm.open_mainfile(filepath=str(folder / 'shot.blend'))\n"
+        "node().server = 'unix:/nowhere/server.sock'\nrender()"
+    )
+    assert ran.code != 0
+    assert "1003" in ran.said
+    assert shot.written == ["comp.1001.exr", "comp.1002.exr", "main.1001.exr", "main.1002.exr"]
