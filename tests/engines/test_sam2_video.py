@@ -267,10 +267,7 @@ def test_every_size_is_listed_as_a_tracker() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name",
-    ["sam2.1-tiny", *(neural.large(f"sam2.1-{size}") for size in ("small", "base-plus", "large"))],
-)
+@pytest.mark.parametrize("name", ["sam2.1-tiny", neural.large("sam2.1-small")])
 def test_the_true_sizes_agree_with_the_package(tmp_path: Path, name: str) -> None:
     size = neural.sam2_size(name)
     path = neural.write_meta_sam2(tmp_path / f"{name}.pt", neural.sam2_model(size))
