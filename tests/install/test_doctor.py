@@ -42,7 +42,7 @@ def doctor(tmp_path):
         assert [last[state] for state in ("pass", "warn", "fail")] == [
             states.count(state) for state in ("pass", "warn", "fail")
         ]
-        assert last["exit_code"] == done.returncode == (9 if "fail" in states else 0)
+        assert last["exit_code"] == done.returncode == (11 if "fail" in states else 0)
         for line in lines:
             assert line["found"]
             # What is not as it should be has its next step; what is needs none.
