@@ -1,6 +1,6 @@
 """Many processes of the hook ask for the same frames: each is made once, and each stays small.
 
-`AIROTO_FULL=1` asks with 200 processes for 100 frames.
+`AIROTO_BLADES=1` asks with 200 processes for 100 frames.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from airoto_client.lease import leases_in
 from airoto_client.presets.compiler import compile_presets, write_index
 from airoto_nuke import nodes, startup
 
-FULL = bool(os.environ.get("AIROTO_FULL"))
+FULL = bool(os.environ.get("AIROTO_BLADES"))
 PROCESSES, FRAMES = (200, 100) if FULL else (12, 24)
 # KiB
 MOST_MEMORY = 40 * 1024
