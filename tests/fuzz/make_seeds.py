@@ -17,6 +17,8 @@ from airoto.wire.methods import METHODS
 from airoto.wire.parts import to_wire
 from airoto.wire.status import error_to_detail
 from airoto_client.bridge_protocol import encode_line, error_to_dict
+from airoto_client.node import state as states
+from airoto_client.node.asking import SeenPlate
 
 SEEDS = Path(__file__).parent / "seeds"
 
@@ -29,6 +31,41 @@ _PRESETS = {
     b'[policy]\nengines = ["classic-*"]\nlicences = ["MIT"]\nplates = ["/shows/abc"]\n',
     "wrong": b'format = 2\n[matte]\nedge = "x"\n[matte.trimap]\nwide = -1\n',
     "dates": b"format = 1\nversion = 1979-05-27T07:32:00Z\nx = [1, 2.5e3, 0xff, inf]\n",
+}
+
+
+_STATE = states.State(
+    objects=(
+        states.RotoObject(
+            id=1,
+            name="hero",
+            colour="#ff9a3c",
+            prompts=(states.Prompt(frame=1001, points=(states.Point(8.5, 4.5),)),),
+        ),
+    )
+)
+_SEEN = SeenPlate(
+    "00" * 8,
+    "11" * 8,
+    file="/shows/abc/plate.%04d.exr",
+    fields={"format": {"width": 1920, "height": 1080}, "colour": {"space": "ACEScg"}},
+)
+_SCRIPTS = {
+    "graph": b"version 14.0 v5\nRoot {\n inputs 0\n name /shows/abc/s.nk\n}\n"
+    b'Read {\n inputs 0\n file "a b.%04d.exr"\n first 1\n name Read1\n}\n'
+    b"set N1 [stack 0]\nBlur {\n size {{curve x1 2 x9 5.5}}\n name Blur1\n}\n"
+    b"push $N1\npush 0\nMerge2 {\n inputs 2\n name Merge1\n}\n",
+    "group": b"Group {\n name Group1\n}\n Input {\n  inputs 0\n  name Input1\n }\n"
+    b"# a comment\n Output {\n  name Output1\n }\nend_group\n",
+    "ours": b'Group {\n name AIRoto1\n addUserKnob {20 t l ""}\n'
+    b'addUserKnob {1 airoto_kind l "" +INVISIBLE}\n airoto_kind AIRoto\n'
+    b'addUserKnob {1 state l "" +INVISIBLE}\n state "'
+    + states.dump(_STATE).encode()
+    + b'"\n addUserKnob {1 plate_seen l ""}\n plate_seen "'
+    + _SEEN.dump().encode()
+    + b'"\n addUserKnob {3 first l first}\n first 1001\n addUserKnob {3 last l last}\n last 1010\n'
+    b"}\nend_group\n",
+    "open": b"Group {\n name {a\n",
 }
 
 
@@ -93,6 +130,7 @@ def all_seeds() -> dict[str, dict[str, bytes]]:
         },
         "wire": wire_seeds(),
         "preset": _PRESETS,
+        "nk": _SCRIPTS,
     }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
@@ -21,6 +22,8 @@ from airoto.wire.methods import METHODS
 from airoto.wire.parts import from_wire, to_wire
 from airoto.wire.status import error_from_detail, error_to_detail
 from airoto_client.bridge_protocol import decode_line, encode_line, error_from_dict
+from airoto_client.nk.requests import kind_of, request_of
+from airoto_client.nk.script import parse_script
 from airoto_client.presets.reader import parse
 
 Reader = Callable[[bytes], None]
@@ -76,7 +79,20 @@ def read_preset(data: bytes) -> None:
     parse(data.decode("utf-8", "replace"), "fuzzed.toml")
 
 
-READERS: dict[str, Reader] = {"recipe": read_recipe, "wire": read_wire, "preset": read_preset}
+def read_nk(data: bytes) -> None:
+    """A script of Nuke: its nodes, and what ours ask for."""
+    script = parse_script(data.decode("utf-8", "surrogateescape"), "fuzzed.nk")
+    for node in script.walk():
+        if kind_of(node):
+            request_of(node, Path("/shows/abc/fuzzed.nk"))
+
+
+READERS: dict[str, Reader] = {
+    "recipe": read_recipe,
+    "wire": read_wire,
+    "preset": read_preset,
+    "nk": read_nk,
+}
 
 
 def tried(reader: Reader, data: bytes) -> bool:

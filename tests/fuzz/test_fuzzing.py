@@ -140,7 +140,7 @@ def test_some_seeds_are_taken_and_some_refused_or_all_are_whole(name: str) -> No
     taken = [tried(READERS[name], data) for data in all_seeds()[name].values()]
     assert any(taken)
     with pytest.raises(BadRequestError):
-        READERS[name](b"\xff\xfe not a message")
+        READERS[name](b"\xff\xfe {not a message")
 
 
 def test_a_reader_that_fails_is_noticed() -> None:
