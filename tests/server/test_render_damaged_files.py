@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import pytest
 
 from airoto.errors import AIRotoError, ColourError, InternalError, PlateError, TooLargeError
 from airoto_client.grpc_link import GrpcLink
+from airoto_server.app.sample import SamplePaths
 
 from .conftest import RunningServer, StartServer
-from .rendering import Message, hero
+from .rendering import Message, hero, sample_recipe
 
 # Formats are told by name, and these fuzzed files have none.
 NAMELESS = ("exr/damaged",)
@@ -48,6 +50,27 @@ def looked_at_and_segmented(link: GrpcLink, path: Path) -> list[Message | AIRoto
     return [probe, told(link, "Segment", {"recipe": recipe, "frame": 1})]
 
 
+class Artist(threading.Thread):
+    """Somebody who clicks on a good plate, one click after the other, until told to stop."""
+
+    def __init__(self, link: GrpcLink, recipe: Message, frame: int) -> None:
+        super().__init__()
+        self._link = link
+        self._request = {"recipe": recipe, "frame": frame}
+        self._enough = threading.Event()
+        self.answers: list[Message | AIRotoError] = []
+
+    def run(self) -> None:
+        while not self._enough.is_set():
+            self.answers.append(told(self._link, "Segment", self._request))
+
+    def stop(self) -> list[Message | AIRotoError]:
+        """What was answered."""
+        self._enough.set()
+        self.join()
+        return self.answers
+
+
 @pytest.fixture(scope="module")
 def target(start_server: StartServer) -> RunningServer:
     """One server for all of them."""
@@ -56,7 +79,7 @@ def target(start_server: StartServer) -> RunningServer:
 
 @pytest.mark.parametrize("folder", ["broken", "exr/damaged", "pngsuite"])
 def test_each_file_is_read_or_refused_by_name_and_the_server_survives_them_all(
-    shared_data: Path, target: RunningServer, tmp_path: Path, folder: str
+    shared_data: Path, target: RunningServer, clip: SamplePaths, tmp_path: Path, folder: str
 ) -> None:
     paths = []
     for source in sorted(path for path in (shared_data / folder).rglob("*") if path.is_file()):
@@ -66,8 +89,14 @@ def test_each_file_is_read_or_refused_by_name_and_the_server_survives_them_all(
         path.symlink_to(source)
         paths.append(path)
     assert len(paths) >= 10
+    recipe = sample_recipe(clip, tmp_path / "out.%04d.exr", segment={"engine": "null"})
+    artist = Artist(target.link, recipe, clip.first)
+    artist.start()
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(lambda path: looked_at_and_segmented(target.link, path), paths))
+    served = artist.stop()
+    assert len(served) > 5
+    assert all(isinstance(answer, dict) and answer["objects"] for answer in served)
     refused = 0
     good = [both for path, both in zip(paths, answers, strict=True) if path.name.startswith("ok_")]
     assert not any(isinstance(answer, AIRotoError) for both in good for answer in both)
