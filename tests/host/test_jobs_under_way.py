@@ -104,9 +104,9 @@ def test_a_manifest_that_cannot_be_kept_ends_the_job_in_words(studio, monkeypatc
 
     monkeypatch.setattr(staleness, "write_manifest", full)
     if when == "frame":
-        from airoto_nuke import work
+        from airoto_client.node import delivery
 
-        monkeypatch.setattr(work, "_SHOW_EVERY", 0.0)
+        monkeypatch.setattr(delivery, "_SHOW_EVERY", 0.0)
     node = begun(studio)
     studio.wait(node)
     assert "no space left" in studio.app.said[-1]

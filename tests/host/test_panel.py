@@ -21,8 +21,8 @@ def prompt(node, frame=FIRST):
 
 def test_the_menu_has_all_nodes_and_makes_groups(studio):
     names = [item.name() for item in nuke.menu("Nodes").findItem("AIRoto").items()]
-    assert names == ["AIRoto", "AIMatte", "AITrimap", "AIDetect"]
-    for name in names:
+    assert names == ["AIRoto", "AIMatte", "AITrimap", "AIDetect", "Render mattes on farm..."]
+    for name in names[:4]:
         nuke.menu("Nodes").findItem(f"AIRoto/{name}").invoke()
         made = nuke.toNode(f"{name}1")
         assert made.Class() == "Group"
