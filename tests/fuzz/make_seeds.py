@@ -69,6 +69,10 @@ _SCRIPTS = {
 }
 
 
+# Bytes that are no UTF-8, as an old locale writes them into a path.
+_SCRIPTS["latin"] = _SCRIPTS["ours"].replace(b"plate.", b"pl\xe4te.")
+
+
 def full_recipe() -> pb.Recipe:
     """A recipe with something in most of its fields."""
     recipe = pb.Recipe(version=1)

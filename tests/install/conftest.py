@@ -6,6 +6,8 @@ import hashlib
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,8 @@ sys.path.append(str(ROOT / "install"))
 class Scratch:
     """A home of its own; the installer sees only that."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, runtime: str) -> None:
+        self.runtime = runtime
         self.home = folder / "höme of me"
         self.home.mkdir()
         self.prefix = self.home / "apps" / "AI roto"
@@ -28,6 +31,8 @@ class Scratch:
             "PATH": os.environ["PATH"],
             "LC_ALL": "C.UTF-8",
             "AIROTO_PYTHON": sys.executable,
+            # pytest's folders can be too long for a socket's path.
+            "XDG_RUNTIME_DIR": self.runtime,
         }
 
     def run(self, *arguments: object, **more: str) -> subprocess.CompletedProcess[str]:
@@ -90,6 +95,7 @@ class Scratch:
 
 
 @pytest.fixture
-def scratch(tmp_path: Path) -> Scratch:
+def scratch(tmp_path: Path) -> Iterator[Scratch]:
     """A scratch home."""
-    return Scratch(tmp_path)
+    with tempfile.TemporaryDirectory(prefix="airoto-run-") as runtime:
+        yield Scratch(tmp_path, runtime)

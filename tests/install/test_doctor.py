@@ -79,10 +79,10 @@ def test_the_plug_in_that_nuke_would_find(doctor, tmp_path):
     assert (code, found) == (0, "pass"), words
     assert str(PLUGIN) in words
     init.write_bytes(whole.replace(b"try:", b"if 1:"))
-    assert state()[:2] == (9, "fail")
+    assert state()[:2] == (11, "fail")
     init.write_bytes(with_block(None, tmp_path / "gone", init))
     code, found, words = state()
-    assert (code, found) == (9, "fail")
+    assert (code, found) == (11, "fail")
     assert "not there" in words
 
 
@@ -94,7 +94,7 @@ def test_nukes_and_a_socket_s_folder_that_is_open_to_others(doctor):
     run.mkdir(parents=True)
     run.chmod(0o755)
     code, checks = doctor("--no-render")
-    assert code == 9
+    assert code == 11
     assert checks["Nuke"]["state"] == "pass"
     assert checks["Nuke"]["found"].startswith("Nuke16.0v3")
     assert checks["socket"]["state"] == "fail"
@@ -107,7 +107,7 @@ def test_a_torch_that_does_not_import_is_one_line(doctor, tmp_path):
     (broken / "torch.py").write_text("raise OSError('libcudart.so.12: cannot open')\n")
     paths = os.pathsep.join([str(broken), *ROOTS])
     code, checks = doctor("--no-render", PYTHONPATH=paths)
-    assert code == 9
+    assert code == 11
     assert checks["torch"]["state"] == "fail"
     assert "libcudart.so.12" in checks["torch"]["found"]
     assert checks["socket"]["state"] == "pass"
@@ -115,6 +115,6 @@ def test_a_torch_that_does_not_import_is_one_line(doctor, tmp_path):
 
 def test_a_named_server_that_does_not_answer_fails(doctor, tmp_path):
     code, checks = doctor(AIROTO_SERVER=f"unix:{tmp_path}/nobody.sock")
-    assert code == 9
+    assert code == 11
     assert checks["server"]["state"] == "fail"
     assert "nobody.sock" in checks["server"]["found"]

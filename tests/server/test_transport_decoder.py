@@ -273,6 +273,30 @@ def test_a_decoder_that_died_while_idle_is_replaced_unnoticed(
     assert child not in children()
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_decoder_that_is_killed_while_it_starts_is_started_again_once(
+    tmp_path: Path, single: Decoder, times: int
+) -> None:
+    good = write(tmp_path / "good.exr", pixels(0))
+    killed: set[int] = set()
+
+    def kill_the_first() -> None:
+        while len(killed) < times:
+            for child in children() - killed:
+                os.kill(child, signal.SIGKILL)
+                killed.add(child)
+
+    killer = threading.Thread(target=kill_the_first)
+    killer.start()
+    if times == 1:
+        np.testing.assert_array_equal(single.read_frame(good).pixels, pixels(0))
+    else:
+        with pytest.raises(InternalError, match="cannot be started"):
+            single.read_frame(good)
+    killer.join()
+    np.testing.assert_array_equal(single.read_frame(good).pixels, pixels(0))
+
+
 def test_a_file_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
     good = write(tmp_path / "good.exr", pixels(0))
     with Decoder(tmp_path / "decoder", children=1, time_limit=1.0) as decoder:

@@ -111,11 +111,16 @@ def request_of(node: Node, script: Path, writes: tuple[str, ...] = ()) -> Reques
     Raises:
         BadRequestError: it asks for nothing yet, or what it stores cannot be read.
     """
+    where = f"{node.full_name} ({script}, line {node.line})"
     try:
         return _request_of(node, script, writes)
     except AIRotoError as exc:
-        where = f"{node.full_name} ({script}, line {node.line})"
         raise BadRequestError(f"{where}: {exc.message}", hint=exc.hint) from exc
+    except UnicodeEncodeError as exc:
+        raise BadRequestError(
+            f"{where}: something that the node stores is not UTF-8 text",
+            hint="name files and objects in UTF-8, and save the script again",
+        ) from exc
 
 
 def _request_of(node: Node, script: Path, writes: tuple[str, ...]) -> Request:

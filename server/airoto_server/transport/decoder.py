@@ -42,6 +42,10 @@ class _WasDeadError(_DiedError):
     """A process that had answered before is gone, perhaps since before this request."""
 
 
+class _KilledError(InternalError):
+    """A process was killed from outside while it started."""
+
+
 class Decoder:
     """A pool of decoding processes, started as they are needed. For any number of threads.
 
@@ -182,9 +186,7 @@ class Decoder:
         process = self._take(movie)
         try:
             if process is None:
-                process = _Process(
-                    self._folder, self._memory_limit, self._time_limit, self._max_pixels
-                )
+                process = self._started()
             process.movie = movie or process.movie
             yield process
         except (AIRotoError, _DiedError):
@@ -196,6 +198,16 @@ class Decoder:
             raise
         finally:
             self._give_back(process)
+
+    def _started(self) -> _Process:
+        """A new process. One that somebody kills before it said a word has met no file yet, so it
+        is started again, once.
+        """
+        limits = (self._folder, self._memory_limit, self._time_limit, self._max_pixels)
+        try:
+            return _Process(*limits)
+        except _KilledError:
+            return _Process(*limits)
 
     def _take(self, movie: str) -> _Process | None:
         """An idle process, or None where a new one is to be started."""
@@ -264,7 +276,9 @@ class _Process:
         except (_DiedError, TimeoutError) as exc:
             complaints = self._complaints()
             self.end()
-            raise InternalError(f"the decoder cannot be started: {complaints}") from exc
+            killed = self._popen.returncode == -signal.SIGKILL and isinstance(exc, _DiedError)
+            error = _KilledError if killed else InternalError
+            raise error(f"the decoder cannot be started: {complaints}") from exc
 
     @property
     def is_running(self) -> bool:
