@@ -246,7 +246,7 @@ def test_workers_that_are_killed_lose_nothing_and_nothing_finished_is_made_again
         deadline = time.monotonic() + PATIENCE
         while runner.poll() is None:
             assert time.monotonic() < deadline
-            time.sleep(moments.uniform(0.2, 4.0))
+            time.sleep(moments.uniform(0.1, 1.8))
             workers = children(runner.pid)
             if killed < KILLS and workers:
                 # What was seen first counts.
