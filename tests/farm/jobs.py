@@ -44,9 +44,12 @@ def make_job(folder: Path, flags: dict[str, Any] | None = None) -> tuple[FarmJob
 
 
 def tell(job: FarmJob, step: Step, task: Task, events: Iterable[dict[str, Any]]) -> None:
-    """Add lines to a task's log."""
+    """Add lines to a task's log, which begins with the first attempt's `task`."""
+    events = list(events)
     path = job.log(step, task)
     path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() and events[0]["event"] != "task":
+        events.insert(0, {"event": "task"})
     with path.open("a") as file:
         file.writelines(json.dumps(event) + "\n" for event in events)
 

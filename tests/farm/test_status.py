@@ -66,7 +66,10 @@ def test_a_failure_names_its_reason_its_code_and_its_log(tmp_path: Path) -> None
         job,
         step,
         step.tasks[0],
-        [{"event": "error", "exit_code": 3, "message": "plate.1004.exr is not there"}],
+        [
+            {"event": "error", "exit_code": 3, "message": "plate.1004.exr is not there"},
+            {"event": "end", "exit_code": 3},
+        ],
     )
     status = job_status(job)
     assert status.failed
@@ -83,7 +86,7 @@ def test_a_later_attempt_makes_a_failure_good(tmp_path: Path) -> None:
     job, _ = make_job(tmp_path)
     step = job.step("track")
     task = step.tasks[0]
-    tell(job, step, task, [{"event": "task"}, {"event": "error", "exit_code": 5}])
+    tell(job, step, task, [{"event": "task"}, {"event": "end", "exit_code": 5}])
     assert task_story(job, step, task).state is TaskState.FAILED
     tell(job, step, task, [{"event": "task"}])
     assert task_story(job, step, task).state is TaskState.RUNNING
@@ -114,7 +117,8 @@ def test_a_log_with_junk_in_it_is_read_all_the_same(
     step = job.step("matte")
     path = job.log(step, step.tasks[0])
     path.parent.mkdir(parents=True)
-    path.write_bytes(b"\n".join(junk) + b"\n" + json.dumps(ENDED).encode() + b"\n")
+    begin, end = (json.dumps(one).encode() + b"\n" for one in ({"event": "task"}, ENDED))
+    path.write_bytes(begin + b"\n".join(junk) + b"\n" + end)
     assert task_story(job, step, step.tasks[0]).state is TaskState.DONE
 
 

@@ -49,7 +49,6 @@ def submit(job: FarmJob, *, files_only: bool = False, bundle: str | None = None)
         return Submission(NAME, files, {})
     try:
         from deadline.client.api import create_job_from_job_bundle
-        from deadline.client.exceptions import DeadlineOperationError
     except ImportError as exc:
         raise _missing(exc) from exc
     said: list[str] = []
@@ -61,9 +60,7 @@ def submit(job: FarmJob, *, files_only: bool = False, bundle: str | None = None)
             submitter_name=_SUBMITTER,
             print_function_callback=said.append,
         )
-    except DeadlineOperationError as exc:
-        raise refused(_WHAT, type(exc).__name__, str(exc)) from exc
-    except Exception as exc:
+    except Exception as exc:  # boto raises classes of its own making, at run time
         raise refused(_WHAT, type(exc).__name__, str(exc)) from exc
     if not taken:
         raise refused(_WHAT, "no job id", "\n".join(said))

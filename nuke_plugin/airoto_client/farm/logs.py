@@ -12,6 +12,7 @@ import json
 import os
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,13 +109,20 @@ class TaskLog:
 
 
 def read_log(path: Path) -> TaskRecord:
-    """What a log tells; lines that somebody died in are left out."""
+    """What a log tells; `WAITING` where there is none."""
+    return record_of(read_attempts(path))
+
+
+def read_attempts(path: Path) -> list[list[Event]]:
+    """The events of every attempt, each from its `task` event on; none where there is no log.
+
+    Lines that somebody died in are left out.
+    """
     try:
         lines = path.read_bytes().splitlines()
     except OSError:
-        return TaskRecord(TaskState.WAITING)
-    attempts = 0
-    events: list[Event] = []
+        return []
+    attempts: list[list[Event]] = []
     for line in lines:
         try:
             event = json.loads(line)
@@ -123,22 +131,29 @@ def read_log(path: Path) -> TaskRecord:
         if not isinstance(event, dict):
             continue
         if event.get("event") == "task":
-            attempts += 1
-            events = []
-        if event.get("event") == "end" and not _is_of(event, events):
+            attempts.append([])
+        if not attempts:
+            continue
+        if event.get("event") == "end" and not _is_of(event, attempts[-1]):
             continue  # an attempt that was given up, and ended later
-        events.append(event)
+        attempts[-1].append(event)
+    return attempts
+
+
+def record_of(attempts: Sequence[Sequence[Event]]) -> TaskRecord:
+    """What attempts come to."""
     if not attempts:
         return TaskRecord(TaskState.WAITING)
+    events = tuple(attempts[-1])
     last = events[-1]
     if last.get("event") != "end":
-        return TaskRecord(TaskState.RUNNING, attempts, None, tuple(events))
+        return TaskRecord(TaskState.RUNNING, len(attempts), None, events)
     code = int(last.get("exit_code", 1))
     state = TaskState.DONE if code == 0 else TaskState.FAILED
-    return TaskRecord(state, attempts, code, tuple(events))
+    return TaskRecord(state, len(attempts), code, events)
 
 
-def _is_of(end: Event, events: list[Event]) -> bool:
+def _is_of(end: Event, events: Sequence[Event]) -> bool:
     begin = events[0] if events else {}
     return all(end.get(name) == begin.get(name) for name in ("host", "pid"))
 

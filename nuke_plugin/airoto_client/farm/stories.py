@@ -1,24 +1,13 @@
-"""What the tasks of a job told of frames: their logs, read for people. Standard library only.
-
-`logs` says what a log is. Lines that are no events are left out: a task that was killed may have
-left half of one.
-"""
+"""What the tasks of a job told of frames: their logs (`logs`), read for people."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from airoto_client.farm.job import FarmJob, Stage, Step, Task
-from airoto_client.farm.logs import TaskState
-
-Event = Mapping[str, Any]
-
-# A log longer than this is read from its end: nobody wants a status that reads gigabytes.
-_MOST_BYTES = 64 * 1024 * 1024
+from airoto_client.farm.logs import Event, TaskRecord, TaskState, read_attempts, record_of
 
 
 @dataclass(frozen=True)
@@ -60,7 +49,6 @@ class TaskStory:
         error: why the last attempt ended, empty where it did not fail.
         exit_code: of the last attempt; None while it runs.
         seconds: from the first to the last event of the last attempt; None without times.
-        told: when it said something last, seconds since 1970; None without a log.
     """
 
     step: str
@@ -73,7 +61,6 @@ class TaskStory:
     error: str = ""
     exit_code: int | None = None
     seconds: float | None = None
-    told: float | None = None
 
 
 def step_stories(job: FarmJob, step: Step) -> list[TaskStory]:
@@ -83,92 +70,46 @@ def step_stories(job: FarmJob, step: Step) -> list[TaskStory]:
 
 def task_story(job: FarmJob, step: Step, task: Task) -> TaskStory:
     """What the log of a task says; `WAITING` where there is none."""
-    path = job.log(step, task)
-    try:
-        told = path.stat().st_mtime
-        events = list(read_events(path))
-    except OSError:
-        return TaskStory(step.name, task, TaskState.WAITING)
-    last = attempts(events)[-1] if events else []
+    attempts = read_attempts(job.log(step, task))
+    record = record_of(attempts)
+    events = [event for attempt in attempts for event in attempt]
+    times = [time for event in record.events if (time := _number(event.get("time"))) is not None]
     return TaskStory(
         step.name,
         task,
-        _state(last),
-        attempts=len(attempts(events)),
+        record.state,
+        attempts=record.attempts,
         frames=_frames(events) if step.stage is not Stage.TRACK else {},
         warnings=tuple(
             dict.fromkeys(
                 (event.get("frame"), str(event.get("message", "")))
                 for event in events
-                if event["event"] == "warning"
+                if event.get("event") == "warning"
             )
         ),
-        doubts=_doubts(last),
-        error=_error(last),
-        exit_code=_exit_code(last),
-        seconds=_span(last),
-        told=told,
+        doubts=_doubts(record.events),
+        error=_error(record),
+        exit_code=record.exit_code,
+        seconds=times[-1] - times[0] if len(times) > 1 else None,
     )
 
 
-def read_events(path: Path) -> Iterator[Event]:
-    """The events of a log, the first first.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    with path.open("rb") as file:
-        size = file.seek(0, 2)
-        file.seek(max(0, size - _MOST_BYTES))
-        for line in file:
-            try:
-                event = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(event, dict) and isinstance(event.get("event"), str):
-                yield event
-
-
-def attempts(events: Iterable[Event]) -> list[list[Event]]:
-    """The events of each attempt: one begins with the event `task`."""
-    found: list[list[Event]] = []
-    for event in events:
-        if event["event"] == "task" or not found:
-            found.append([])
-        found[-1].append(event)
-    return found
-
-
-def _state(events: list[Event]) -> TaskState:
-    code = _exit_code(events)
-    if code is None:
-        return TaskState.RUNNING
-    return TaskState.DONE if code == 0 else TaskState.FAILED
-
-
-def _exit_code(events: list[Event]) -> int | None:
-    for event in reversed(events):
-        if event["event"] in ("error", "end"):
-            code = event.get("exit_code")
-            return int(code) if isinstance(code, (int, float)) else 1
-    return None
-
-
-def _error(events: list[Event]) -> str:
-    for event in reversed(events):
-        if event["event"] == "error":
+def _error(record: TaskRecord) -> str:
+    if record.state is not TaskState.FAILED:
+        return ""
+    for event in reversed(record.events):
+        if event.get("event") == "error":
             return str(event.get("message", ""))
-    code = _exit_code(events)
-    return f"it ended with {code} and said nothing" if code else ""
+    return f"it ended with {record.exit_code} and said nothing"
 
 
 def _frames(events: Iterable[Event]) -> dict[int, FrameRecord]:
     found: dict[int, FrameRecord] = {}
     before: float | None = None
     for event in events:
-        if event["event"] == "task":
+        if event.get("event") == "task":
             before = None
-        if event["event"] != "frame":
+        if event.get("event") != "frame":
             continue
         now = _number(event.get("time"))
         frame = int(event.get("frame", 0))
@@ -189,7 +130,7 @@ def _frames(events: Iterable[Event]) -> dict[int, FrameRecord]:
     return found
 
 
-def _doubts(events: list[Event]) -> tuple[Doubt, ...]:
+def _doubts(events: Iterable[Event]) -> tuple[Doubt, ...]:
     return tuple(
         Doubt(
             int(one.get("frame", 0)),
@@ -199,14 +140,9 @@ def _doubts(events: list[Event]) -> tuple[Doubt, ...]:
             str(one.get("message", "")),
         )
         for event in events
-        if event["event"] == "review"
+        if event.get("event") == "review"
         for one in event.get("frames", [])
     )
-
-
-def _span(events: list[Event]) -> float | None:
-    times = [time for time in (_number(one.get("time")) for one in events) if time is not None]
-    return times[-1] - times[0] if len(times) > 1 else None
 
 
 def _number(value: Any) -> float | None:
