@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from airoto.errors import AIRotoError, BadRequestError
+from airoto.errors import AIRotoError, BadRequestError, InternalError
 from airoto.wire.messages import FrameRange
 from airoto_client.cli import events
 from airoto_client.cli.inputs import share_plate
@@ -124,7 +124,7 @@ def _draw(
         ShotRender(server, drawn, stopper, recipe, plate, frames, folder, part).run()
     sheet = drawn.pictures.get(_SHEET)
     if sheet is None:
-        return None
+        raise InternalError(f"the server drew no picture of frames {stretch[0]}-{stretch[1]}")
     return Shown(sheet, drawn.pictures.get(_MOVIE))
 
 
