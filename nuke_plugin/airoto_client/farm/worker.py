@@ -32,7 +32,7 @@ from openjd.sessions import LOG, ActionState, ActionStatus, Session, SessionStat
 
 from airoto_client.exit_codes import ExitCode
 from airoto_client.farm.job import read_job
-from airoto_client.farm.openjd import template
+from airoto_client.farm.openjd import FOLDER, template
 from airoto_client.farm.session_server import WATCH_VARIABLE
 
 _LOOK_SECONDS = 0.1
@@ -57,7 +57,7 @@ class Worker:
         self._root = root
         self._values = preprocess_job_parameters(
             job_template=made,
-            job_parameter_values={"JobFolder": str(folder), **parameters},
+            job_parameter_values={FOLDER: str(folder), **parameters},
             job_template_dir=folder,
             current_working_dir=folder,
         )
