@@ -20,7 +20,7 @@ from airoto.errors import AIRotoError, ResultMissingError
 from airoto_client import exit_codes
 from airoto_client.node import links, remote
 
-from . import host, nodes, work
+from . import host, inputs, nodes, plates, upstream, work
 from .host import bpy
 
 Node = Any
@@ -37,8 +37,11 @@ def before_render(scene: Any, *_: Any) -> None:
     Raises:
         SystemExit: as `before_frame`.
     """
+    if upstream.is_rendering():
+        return
     _last_made.clear()
     _failed.clear()
+    inputs.keep(True)
     if not host.is_background():
         return
     frame = scene.frame_current
@@ -48,6 +51,7 @@ def before_render(scene: Any, *_: Any) -> None:
         with _refusing(frame):
             if not nodes.is_linked(node):
                 _begin(node, nodes.plate_frame(node, frame))
+                _look_again(node, scene, frame)
 
 
 def before_frame(scene: Any, *_: Any) -> None:
@@ -56,6 +60,8 @@ def before_frame(scene: Any, *_: Any) -> None:
     Raises:
         SystemExit: a matte cannot be had, in the background.
     """
+    if upstream.is_rendering():
+        return
     frame = scene.frame_current
     for node in host.nodes_in(host.tree_of(scene), nodes.IDNAME, active=True):
         with _refusing(frame):
@@ -64,7 +70,7 @@ def before_frame(scene: Any, *_: Any) -> None:
 
 def after_frame(scene: Any, *_: Any) -> None:
     """With windows: a picture with pixels that nobody asked for does not stay."""
-    if not _failed:
+    if upstream.is_rendering() or not _failed:
         return
     path = host.absolute(scene.render.frame_path(frame=scene.frame_current))
     with contextlib.suppress(OSError):
@@ -73,6 +79,9 @@ def after_frame(scene: Any, *_: Any) -> None:
 
 def after_render(_scene: Any, *_: Any) -> None:
     """With windows: say what went wrong, when the render is over."""
+    if upstream.is_rendering():
+        return
+    inputs.keep(False)
     if not _failed:
         return
     text = "\n".join(_failed.values())
@@ -100,6 +109,24 @@ def _begin(node: Node, frame: int) -> None:
     manifest = nodes.shown_manifest(node)
     if manifest is None or not manifest.finished or node.result_key != nodes.key_now(node):
         _make(node, min(max(frame, node.first), node.last), frame)
+
+
+def _look_again(node: Node, scene: Any, frame: int) -> None:
+    """Blender renders the plate: is it what the mattes were made of? Else they are made again.
+
+    All frames that may be rendered are looked at, before the first one is written: mattes of one
+    picture never stand beside those of another.
+    """
+    if not plates.is_rendered(node) or node.trust_input or inputs.fed(node.node_id) is not None:
+        return
+    manifest = nodes.shown_manifest(node)
+    assert manifest is not None  # `_begin` has made it
+    first = max(node.first, nodes.plate_frame(node, scene.frame_start))
+    last = min(node.last, nodes.plate_frame(node, scene.frame_end))
+    found = inputs.changed(node, range(first, last + 1), manifest.pixels)
+    if found is not None:
+        host.log(f"{node.name}: the input is another on frame {found} than the mattes were made of")
+        _make(node, min(max(nodes.plate_frame(node, frame), node.first), node.last), frame)
 
 
 def _check(node: Node, frame: int, last: int) -> None:

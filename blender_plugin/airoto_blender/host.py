@@ -143,6 +143,86 @@ def plate_position(view: tuple[float, float], size: tuple[int, int]) -> tuple[fl
     return view[0] * size[0], (1.0 - view[1]) * size[1]
 
 
+def scene_beside(scene: Any, name: str) -> tuple[Any, Any]:
+    """A scene that shares everything with another one, and a copy of its tree, that it shows."""
+    copy = scene.copy()
+    copy.name = name
+    if not IS_5:
+        return copy, copy.node_tree
+    tree = scene.compositing_node_group.copy()
+    tree.name = name
+    copy.compositing_node_group = tree
+    return copy, tree
+
+
+def remove_scene(name: str) -> None:
+    """Take back what `scene_beside` made, where it is still there."""
+    scene = bpy.data.scenes.get(name)
+    tree = tree_of(scene) if scene is not None else None
+    if scene is not None:
+        bpy.data.scenes.remove(scene)
+    if IS_5 and tree is not None:
+        bpy.data.node_groups.remove(tree)
+
+
+def show_only(tree: Any, socket: Any) -> None:
+    """Let a scene's tree give one socket as its picture."""
+    if not IS_5:
+        tree.links.new(socket, tree.nodes.new("CompositorNodeComposite").inputs[0])
+        return
+    for item in list(tree.interface.items_tree):
+        if item.item_type == "SOCKET" and item.in_out == "OUTPUT":
+            tree.interface.remove(item)
+    tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+    tree.links.new(socket, tree.nodes.new("NodeGroupOutput").inputs[0])
+
+
+def write_half_rows(scene: Any, path: str) -> None:
+    """Let a scene write its frames as half RGB EXR without compression, and nothing beside it."""
+    render, image = scene.render, scene.render.image_settings
+    if hasattr(image, "media_type"):
+        image.media_type = "IMAGE"
+    image.file_format = "OPEN_EXR"
+    image.color_mode, image.color_depth, image.exr_codec = "RGB", "16", "NONE"
+    image.color_management = "FOLLOW_SCENE"
+    render.filepath, render.use_file_extension = path, False
+    render.use_compositing, render.use_sequencer = True, False
+    render.use_multiview = render.use_stamp = False
+    render.use_overwrite, render.use_placeholder = True, False
+
+
+def render_frame(name: str, frame: int) -> str:
+    """Render a frame of a scene to a file, also in the middle of another scene's render.
+
+    As an animation of one frame: a still of a scene beside the current one shows the frame on
+    which the current one is.
+
+    Returns:
+        The file.
+
+    Raises:
+        RuntimeError: as Blender says it, or the scene is gone.
+    """
+    scene = bpy.data.scenes.get(name)
+    if scene is None:
+        raise RuntimeError("it was taken away meanwhile, by an undo")
+    scene.frame_step = 1
+    scene.frame_start = scene.frame_end = frame
+    bpy.ops.render.render(scene=name, animation=True)
+    return str(scene.render.frame_path(frame=frame))
+
+
+def temporary_folder() -> str:
+    """Blender's, which it removes when it ends."""
+    return str(bpy.app.tempdir)
+
+
+def working_space() -> str:
+    """Name of the colour space in which Blender renders and composites."""
+    blend = getattr(bpy.data, "colorspace", None)  # 5.0 has a choice
+    return str(blend.working_space) if blend is not None else "Linear Rec.709"
+
+
 def later(function: Callable[[], float | None], seconds: float = 0.1) -> None:
     """Call something on the main thread; again after the seconds that it gives, if any."""
     bpy.app.timers.register(function, first_interval=seconds)

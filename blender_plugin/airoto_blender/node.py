@@ -48,6 +48,8 @@ class AIRotoNode(bpy.types.CompositorNodeCustomGroup):
         layout.template_ID(self, "plate", open="image.open")
         layout.prop(self, "view", text="")
         layout.label(text=self.progress or self.status)
+        if self.warning:
+            layout.label(text=self.warning, icon="ERROR")
 
     def draw_label(self) -> str:
         """The title."""

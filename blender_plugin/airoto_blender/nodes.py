@@ -98,6 +98,11 @@ def plate_frame(node: Node, scene_frame: int) -> int:
     return int(scene_frame - node.start + node.first)
 
 
+def scene_frame(node: Node, plate_frame: int) -> int:
+    """The scene's frame on which a frame of the plate is shown."""
+    return int(plate_frame - node.first + node.start)
+
+
 def folder_of(node: Node) -> str:
     """The node's folder, absolute.
 
@@ -121,9 +126,10 @@ def recipe_of(node: Node, plate: Plate, state: State, *, output: str) -> dict[st
     Raises:
         BadRequestError: something that the node says cannot be had.
     """
+    shape = {"width": plate.width, "height": plate.height, "pixel_aspect": plate.pixel_aspect}
     fields: dict[str, Any] = {
         "proxy_scale": 1.0,
-        "format": {"width": plate.width, "height": plate.height, "pixel_aspect": 1.0},
+        "format": shape,
         "colour": plates.colour_of(node),
     }
     if plate.is_movie:
@@ -173,7 +179,7 @@ def problem(node: Node, frame: int) -> str:
     if found is not staleness.Verdict.CURRENT or manifest is None:
         return f"{node.name}: the matte of frame {frame} is {found.value}"
     pattern = cache_paths.result_pattern(folder_of_shown(node), manifest.key)
-    if manifest.plate_files.get(frame) not in (
+    if not plate.is_rendered and manifest.plate_files.get(frame) not in (
         None,
         staleness.file_stamp(file_of(plate.path, frame)),
     ):
@@ -258,7 +264,7 @@ def _result_image(node: Node, manifest: staleness.Manifest | None) -> Any:
 
 
 def _status(node: Node, key: str, manifest: staleness.Manifest | None) -> str:
-    if node.plate is None:
+    if node.plate is None and not plates.is_rendered(node):
         return "no plate"
     if manifest is None or not manifest.finished:
         return "no mattes yet"

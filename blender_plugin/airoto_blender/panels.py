@@ -15,7 +15,7 @@ _GROUPS = (
               "remove_dots", "stability")),
     ("Output", ("colour_space", "ocio_config", "exposure", "working_size", "seed", "compression",
                 "trimap_layer", "foreground_layer", "confidence_layer", "cache_folder")),
-    ("Info", ("server", "patience")),
+    ("Info", ("server", "patience", "trust_input")),
 )  # fmt: skip
 
 
@@ -38,6 +38,8 @@ class _Panel:
             row.operator(f"airoto.{name}").node_id = node.node_id
 
         layout.label(text=node.progress or node.status)
+        if node.warning:
+            layout.label(text=node.warning, icon="ERROR")
         for one in state.objects:
             mark = "LAYER_ACTIVE" if one.id == state.current else "LAYER_USED"
             layout.label(text=f"{one.name}: {len(one.prompts)} prompted frames", icon=mark)

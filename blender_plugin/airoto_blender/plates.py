@@ -12,7 +12,7 @@ from airoto.errors import BadRequestError, FrameMissingError
 from airoto_client.node.plate_files import stamps
 from airoto_client.node.staleness import digest
 
-from . import host
+from . import host, upstream
 
 Node = Any
 _NUMBER = re.compile(r"(\d+)(?!.*\d)")
@@ -27,6 +27,9 @@ SPACES = {
     "Non-Color": "",
 }
 
+# Names frames that are in no file, and stands for those that nobody has rendered yet.
+_RENDERED = "input.%04d.exr"
+_NEVER = "0" * 16
 
 _sizes: dict[tuple[str, int, int], tuple[int, int]] = {}
 
@@ -39,7 +42,8 @@ class Plate:
         path: pattern of a sequence (`plate.%04d.exr`), or a movie, absolute.
         first, last: frames that are there.
         width, height: in pixels.
-        identity: 16 hex digits of its files.
+        identity: 16 hex digits of its files, or of the pixels that were rendered last.
+        is_rendered: Blender renders its frames; the path only names them.
     """
 
     path: str
@@ -49,6 +53,8 @@ class Plate:
     height: int
     identity: str
     is_movie: bool
+    is_rendered: bool = False
+    pixel_aspect: float = 1.0
 
 
 def plate_of(node: Node) -> Plate:
@@ -58,8 +64,13 @@ def plate_of(node: Node) -> Plate:
         FrameMissingError: its files are not there.
     """
     image = node.plate
+    if image is None and upstream.is_wired(node):
+        return _rendered(node)
     if image is None:
-        raise BadRequestError(f"{node.name} has no plate", hint="choose an image sequence or movie")
+        raise BadRequestError(
+            f"{node.name} has no plate",
+            hint="choose an image sequence or movie, or wire something into its Image input",
+        )
     if image.source not in ("SEQUENCE", "MOVIE", "FILE") or image.packed_file is not None:
         raise BadRequestError(
             f"the image {image.name} has no file of its own ({image.source.lower()})",
@@ -82,6 +93,33 @@ def plate_of(node: Node) -> Plate:
         )
     key = digest([pattern, found])[:16]
     return Plate(pattern, min(numbers), max(numbers), width, height, key, False)
+
+
+def is_rendered(node: Node) -> bool:
+    """Whether the plate is what comes into the node."""
+    return node.plate is None and upstream.is_wired(node)
+
+
+def _rendered(node: Node) -> Plate:
+    """What comes into the node, over the scene's range.
+
+    Raises:
+        BadRequestError: the node is inside a group.
+    """
+    scene = upstream.scene_of(node)
+    width, height = upstream.size_of(scene)
+    aspect = scene.render.pixel_aspect_x / scene.render.pixel_aspect_y
+    return Plate(
+        path=_RENDERED,
+        first=scene.frame_start,
+        last=scene.frame_end,
+        width=width,
+        height=height,
+        identity=str(node.input_identity) or _NEVER,
+        is_movie=False,
+        is_rendered=True,
+        pixel_aspect=round(aspect, 6),
+    )
 
 
 def _size_of(image: Any, file: str) -> tuple[int, int]:
@@ -121,10 +159,13 @@ def colour_of(node: Node) -> dict[str, str]:
     """
     if node.colour_space:
         return {}
-    name = str(node.plate.colorspace_settings.name)
+    if is_rendered(node):
+        whose, name = "Blender", host.working_space()
+    else:
+        whose, name = f"the image {node.plate.name}", str(node.plate.colorspace_settings.name)
     if name not in SPACES:
         raise BadRequestError(
-            f"the colour space {name!r} of the image {node.plate.name} is not known to AIRoto; "
+            f"the colour space {name!r} of {whose} is not known to AIRoto; "
             f"known: {', '.join(SPACES)}",
             hint="name the plate's colour space under Output",
         )

@@ -118,6 +118,13 @@ OWN: dict[str, Any] = {
         min=1,
         description="Seconds that a render waits for a server that says nothing",
     ),
+    "trust_input": _p.BoolProperty(
+        name="Trust the input",
+        description="For what Blender renders itself: do not render it once more before a "
+        "background render, to see whether it is what the mattes were made of",
+    ),
+    "input_identity": _p.StringProperty(name="Input"),
+    "warning": _p.StringProperty(name="Warning"),
     "result_key": _p.StringProperty(name="Result"),
     "result_file": _p.StringProperty(name="Files of the result"),
     "status": _p.StringProperty(name="Status", default="no plate"),

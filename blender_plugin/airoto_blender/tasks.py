@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any, Callable
 
 from airoto.errors import AIRotoError, BadRequestError, CancelledError, TimedOutError
@@ -28,12 +29,20 @@ def cancel(node: Node) -> None:
         job.cancel()
 
 
-def start(node: Node, work: jobs.Work, done: Done, on_event: Callable[[Node, Any], None]) -> None:
+def start(
+    node: Node,
+    work: jobs.Work,
+    done: Done,
+    on_event: Callable[[Node, Any], None],
+    steps: Iterator[str] = iter(()),  # noqa: B008 - nothing can be taken out of it
+) -> None:
     """Begin a job for a node, which has one at a time; in the background also end it.
 
     Args:
         done: called last with the result or the error, on the main thread.
         on_event: hears what the worker emits, on the main thread.
+        steps: what is done on the main thread before the work begins, piece by piece; gives
+            what comes next, in words.
 
     Raises:
         BadRequestError: it has one already.
@@ -72,11 +81,12 @@ def start(node: Node, work: jobs.Work, done: Done, on_event: Callable[[Node, Any
     job = jobs.Job(work, on_event=heard, on_done=finished, post=lambda _: None)
     _running[node_id] = job
     node.progress = "starting"
-    job.start()
     if not background:
-        host.later(lambda: _pump(job), _PUMP_EVERY)
+        host.later(lambda: _step(node_id, job, steps), 0.0)
         return
     patience = node.patience
+    while _stepped(node_id, job, steps):
+        heard_at[0] = time.monotonic()
     while job.is_running:
         job.pump()
         if time.monotonic() - heard_at[0] > patience:
@@ -84,6 +94,34 @@ def start(node: Node, work: jobs.Work, done: Done, on_event: Callable[[Node, Any
         time.sleep(0.005)
     if failed:
         raise failed[0]
+
+
+def _stepped(node_id: str, job: jobs.Job, steps: Iterator[str]) -> bool:
+    """One step; whether there are more. After the last one the work begins."""
+    there = nodes.by_id(node_id)
+    try:
+        if there is None:
+            job.cancel()
+        if not job.is_running:
+            return False
+        there.progress = next(steps)
+        return True
+    except StopIteration:
+        job.start()
+    except AIRotoError as exc:
+        job.fail(exc)
+    return False
+
+
+def _step(node_id: str, job: jobs.Job, steps: Iterator[str]) -> float | None:
+    more = _stepped(node_id, job, steps)
+    host.redraw()
+    if more:
+        return 0.0
+    if not job.is_running:
+        return None
+    host.later(lambda: _pump(job), _PUMP_EVERY)
+    return None
 
 
 def _pump(job: jobs.Job) -> float | None:

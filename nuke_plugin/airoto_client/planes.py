@@ -225,6 +225,16 @@ class Planes:
         answer = self._link.call("ReadMatte", {"handle": handle, "object": name})
         return self.fetch(answer["handle"], plane=answer["plane"])
 
+    def digest(self, handle: str) -> str:
+        """SHA-256 of a plane as the server has it, lower-case hex.
+
+        Raises:
+            HandleUnknownError: there is nothing behind it, or no plane.
+            AIRotoError: as `Link.call`.
+        """
+        answer = self._link.call("PutPlane", {"handle": handle, "digest": True})
+        return str(answer["sha256"])
+
     def forget(self, handle: str) -> None:
         """Let the server forget a plane that is not needed any more; twice does no harm."""
         with contextlib.suppress(HandleUnknownError):

@@ -69,6 +69,21 @@ def output(tree, made, folder):
         tree.links.new(made.outputs[name], file.inputs[name])
 
 
+def wire(made, clip, *, stops=1.0):
+    """What comes into the node is the plate made brighter: Blender has to render it."""
+    tree = made.id_data
+    plate = tree.nodes.new("CompositorNodeImage")
+    plate.image = made.plate
+    plate.frame_duration, plate.use_auto_refresh = LAST - FIRST + 1, True
+    plate.frame_start, plate.frame_offset = FIRST, FIRST - 1
+    grade = tree.nodes.new("CompositorNodeExposure")
+    grade.inputs["Exposure"].default_value = stops
+    tree.links.new(plate.outputs[0], grade.inputs["Image"])
+    tree.links.new(grade.outputs[0], made.inputs["Image"])
+    made.plate, made.colour_space = None, ""
+    return grade
+
+
 def render():
     """All frames."""
     bpy.ops.render.render(animation=True)

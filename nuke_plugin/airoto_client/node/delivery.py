@@ -25,11 +25,7 @@ class Arriving:
     """
 
     def __init__(self, ask: remote.Ask, objects: tuple[str, ...]) -> None:
-        plate_files = {}
-        for frame in range(ask.frames[0], ask.frames[1] + 1):
-            stamp = staleness.file_stamp(file_of(ask.recipe["plate"]["path"], frame))
-            if stamp is not None:
-                plate_files[frame] = stamp
+        plate_files = {} if ask.given is not None else _plate_files(ask)
         output = ask.recipe["output"]
         layers = tuple(name for name in ("trimap", "foreground", "confidence") if output.get(name))
         before = staleness.read_manifest(cache_paths.manifest_path(ask.folder, ask.key))
@@ -40,7 +36,11 @@ class Arriving:
             layers=layers,
             scale=ask.recipe["plate"]["proxy_scale"],
         )
-        self.manifest = replace(known, plate_files={**known.plate_files, **plate_files})
+        self.manifest = replace(
+            known,
+            plate_files={**known.plate_files, **plate_files},
+            pixels={**known.pixels, **ask.pixels},
+        )
         self._shown = time.monotonic()
 
     def take(self, event: Any) -> None:
@@ -59,3 +59,13 @@ class Arriving:
             return False
         self._shown = time.monotonic()
         return True
+
+
+def _plate_files(ask: remote.Ask) -> dict[int, tuple[int, int]]:
+    """Stamps of the plate's files, as they are before the render."""
+    found = {}
+    for frame in range(ask.frames[0], ask.frames[1] + 1):
+        stamp = staleness.file_stamp(file_of(ask.recipe["plate"]["path"], frame))
+        if stamp is not None:
+            found[frame] = stamp
+    return found

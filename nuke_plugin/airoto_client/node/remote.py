@@ -11,7 +11,7 @@ import contextlib
 import copy
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,9 @@ class Ask:
         frames: to deliver, first and last.
         locks: approved frames, with absolute paths.
         target, link: the server and the way to it.
+        given: `UploadedFrame` messages of a plate that the host has rendered and given to the
+            server; None: the plate is in files.
+        pixels: digest of each frame that was given.
     """
 
     recipe: Mapping[str, Any]
@@ -47,6 +50,8 @@ class Ask:
     locks: tuple[Lock, ...] = ()
     target: str = ""
     link: str = "bridge"
+    given: tuple[Mapping[str, Any], ...] | None = None
+    pixels: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -172,7 +177,10 @@ def _prepared(
         stop.check()
         emit(Going(done / total, f"sending frame {frame}"))
 
-    uploads = handing.uploaded_plate(link, plate["path"], frames, sending)
+    if ask.given is None:
+        uploads = handing.uploaded_plate(link, plate["path"], frames, sending)
+    else:
+        uploads = [dict(one) for one in ask.given]
     handing.inline_masks(link, recipe)
     used = ("path", "view", "layer", "colour", "proxy_scale")
     request = {

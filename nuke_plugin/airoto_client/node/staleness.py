@@ -88,6 +88,8 @@ class Manifest:
         locked: frames that hold an approved file instead.
         plate_files: size and mtime of the plate's files by frame, where the node reads them
             itself.
+        pixels: digest of the plate's pixels by frame, where the host rendered them and they
+            were given to the server without a file.
         scale: size of the files relative to the full-size plate.
     """
 
@@ -99,6 +101,7 @@ class Manifest:
     frames: Mapping[int, tuple[FrameNote, ...]] = field(default_factory=dict)
     locked: tuple[int, ...] = ()
     plate_files: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    pixels: Mapping[int, str] = field(default_factory=dict)
     scale: float = 1.0
 
     def with_frame(self, frame: int, notes: Iterable[FrameNote]) -> Manifest:
@@ -148,6 +151,7 @@ def read_manifest(path: str) -> Manifest | None:
             },
             locked=tuple(data["locked"]),
             plate_files={int(f): (int(s), int(m)) for f, (s, m) in data["plate_files"].items()},
+            pixels={int(frame): str(one) for frame, one in data.get("pixels", {}).items()},
             scale=float(data.get("scale", 1.0)),
         )
     except (OSError, ValueError, KeyError, TypeError):
