@@ -12,6 +12,8 @@ from typing import Any, Callable
 
 import bpy
 
+from airoto.errors import FrameMissingError
+
 Node = Any
 
 # 5.0 made the compositor's tree a data-block of its own, and its mixing nodes those of shaders.
@@ -129,6 +131,27 @@ def load_sequence(name: str, path: str) -> Any:
     return image
 
 
+def load_image(path: str) -> Any:
+    """A new image data-block of a file.
+
+    Raises:
+        FrameMissingError: it cannot be read.
+    """
+    try:
+        return bpy.data.images.load(path, check_existing=False)
+    except RuntimeError as exc:
+        raise FrameMissingError(f"the picture {path} cannot be read", path=path) from exc
+
+
+def find_image(path: str) -> Any:
+    """An image data-block of the artist's that reads that file; None where there is none."""
+    for image in bpy.data.images:
+        own = image.library is None and not image.name.startswith(".")
+        if own and image.filepath and absolute(image.filepath) == path:
+            return image
+    return None
+
+
 def size_of_file(path: str) -> tuple[int, int]:
     """Width and height of a picture."""
     image = bpy.data.images.load(path, check_existing=False)
@@ -136,11 +159,6 @@ def size_of_file(path: str) -> tuple[int, int]:
         return image.size[0], image.size[1]
     finally:
         bpy.data.images.remove(image)
-
-
-def plate_position(view: tuple[float, float], size: tuple[int, int]) -> tuple[float, float]:
-    """A place in an image editor, 0 to 1 from below, in plate pixels from the top."""
-    return view[0] * size[0], (1.0 - view[1]) * size[1]
 
 
 def scene_beside(scene: Any, name: str) -> tuple[Any, Any]:

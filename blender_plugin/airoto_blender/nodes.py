@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from airoto.errors import AIRotoError
+from airoto.errors import AIRotoError, BadRequestError
 from airoto_client.node import asking, cache_paths, staleness
 from airoto_client.node import state as states
 from airoto_client.node.cache_paths import NodePlace
@@ -101,6 +101,18 @@ def plate_frame(node: Node, scene_frame: int) -> int:
 def scene_frame(node: Node, plate_frame: int) -> int:
     """The scene's frame on which a frame of the plate is shown."""
     return int(plate_frame - node.first + node.start)
+
+
+def check_frame(node: Node, frame: int) -> None:
+    """
+    Raises:
+        BadRequestError: the node has no such frame, so a prompt on it would be of no use.
+    """
+    if not node.first <= frame <= node.last:
+        raise BadRequestError(
+            f"the plate's frame {frame} lies outside the range {node.first}-{node.last}",
+            hint="go to a frame of the plate, or widen the range",
+        )
 
 
 def folder_of(node: Node) -> str:

@@ -8,14 +8,14 @@ from airoto.errors import AIRotoError, BadRequestError
 from airoto_client.node import links, remote, state_ops
 from airoto_client.node.state import Box
 
-from . import host, nodes, tasks, work
+from . import editors, nodes, tasks, work
 from .host import bpy
 
 Node = Any
 _p = bpy.props
 
 
-class _Operator(bpy.types.Operator):
+class Operator(bpy.types.Operator):
     """One of ours: it finds its node, and an error becomes a report.
 
     Attributes:
@@ -59,69 +59,16 @@ def node_of(context: Any, node_id: str = "") -> Node:
 
 
 def _frame(context: Any, node: Node) -> int:
-    return nodes.plate_frame(node, context.scene.frame_current)
+    return editors.frame_of(context, node)
 
 
-class AIROTO_OT_click(_Operator):
-    """Click on the object; Ctrl-click on what is not it. Enter or right click ends"""
-
-    bl_idname = "airoto.click"
-    bl_label = "Click Prompts"
-    __annotations__ = {
-        **_Operator.__annotations__,
-        "x": _p.FloatProperty(name="X", description="Plate pixels from the left"),
-        "y": _p.FloatProperty(name="Y", description="Plate pixels from the top"),
-        "positive": _p.BoolProperty(name="On the object", default=True),
-    }
-
-    def act(self, context: Any, node: Node) -> None:
-        """One point on the scene's frame."""
-        state = state_ops.add_point(
-            nodes.state_of(node), _frame(context, node), self.x, self.y, positive=self.positive
-        )
-        nodes.edit(node, "click", state)
-
-    def invoke(self, context: Any, _event: Any) -> set[str]:
-        """Begin to listen for clicks in this editor."""
-        if context.space_data is None or context.space_data.type != "IMAGE_EDITOR":
-            self.report({"ERROR"}, "clicks are taken in the Image Editor")
-            return {"CANCELLED"}
-        context.window_manager.modal_handler_add(self)
-        context.workspace.status_text_set(
-            "AI Roto: click on it · Ctrl-click beside it · Enter ends"
-        )
-        return {"RUNNING_MODAL"}
-
-    def modal(self, context: Any, event: Any) -> set[str]:
-        """A click is a point; everything else of the editor goes on working."""
-        if event.type in {"RET", "ESC", "RIGHTMOUSE"}:
-            context.workspace.status_text_set(None)
-            return {"FINISHED"}
-        if event.type != "LEFTMOUSE" or event.value != "PRESS":
-            return {"PASS_THROUGH"}
-        region = context.region
-        inside = 0 <= event.mouse_region_x < region.width
-        if not (inside and 0 <= event.mouse_region_y < region.height):
-            return {"PASS_THROUGH"}
-        self.positive = not event.ctrl
-        view = region.view2d.region_to_view(event.mouse_region_x, event.mouse_region_y)
-        try:
-            node = node_of(context, self.node_id)
-            self.x, self.y = host.plate_position(view, node.plate.size)
-            self.act(context, node)
-        except AIRotoError as exc:
-            self.report({"ERROR"}, remote.error_text(exc))
-        host.redraw()
-        return {"RUNNING_MODAL"}
-
-
-class AIROTO_OT_box(_Operator):
+class AIROTO_OT_box(Operator):
     """A box around the object on this frame; an empty one takes it away"""
 
     bl_idname = "airoto.box"
     bl_label = "Set Box"
     __annotations__ = {
-        **_Operator.__annotations__,
+        **Operator.__annotations__,
         "box": _p.FloatVectorProperty(
             name="Left, top, right, bottom", size=4, description="Plate pixels from the top left"
         ),
@@ -134,7 +81,7 @@ class AIROTO_OT_box(_Operator):
         nodes.edit(node, "box", state)
 
 
-class AIROTO_OT_text(_Operator):
+class AIROTO_OT_text(Operator):
     """What the object is, in words, for engines that find things by text"""
 
     bl_idname = "airoto.text"
@@ -146,19 +93,19 @@ class AIROTO_OT_text(_Operator):
         nodes.edit(node, "text", state)
 
 
-class AIROTO_OT_add_object(_Operator):
+class AIROTO_OT_add_object(Operator):
     """A new object; clicks go to it"""
 
     bl_idname = "airoto.add_object"
     bl_label = "Add Object"
-    __annotations__ = {**_Operator.__annotations__, "name": _p.StringProperty(name="Name")}
+    __annotations__ = {**Operator.__annotations__, "name": _p.StringProperty(name="Name")}
 
     def act(self, context: Any, node: Node) -> None:
         """One more object and output."""
         nodes.edit(node, "add object", state_ops.add_object(nodes.state_of(node), self.name))
 
 
-class AIROTO_OT_delete_prompt(_Operator):
+class AIROTO_OT_delete_prompt(Operator):
     """The current object says nothing on this frame any more"""
 
     bl_idname = "airoto.delete_prompt"
@@ -170,7 +117,7 @@ class AIROTO_OT_delete_prompt(_Operator):
         nodes.edit(node, "delete prompt", state)
 
 
-class AIROTO_OT_segment(_Operator):
+class AIROTO_OT_segment(Operator):
     """Candidate masks for this frame's prompts"""
 
     bl_idname = "airoto.segment"
@@ -181,13 +128,13 @@ class AIROTO_OT_segment(_Operator):
         work.segment(node, _frame(context, node))
 
 
-class AIROTO_OT_choose(_Operator):
+class AIROTO_OT_choose(Operator):
     """Take one of the candidates; 0 leaves it to the score"""
 
     bl_idname = "airoto.choose"
     bl_label = "Choose Candidate"
     __annotations__ = {
-        **_Operator.__annotations__,
+        **Operator.__annotations__,
         "number": _p.IntProperty(name="Candidate", min=0, max=3),
     }
 
@@ -196,7 +143,7 @@ class AIROTO_OT_choose(_Operator):
         work.choose(node, _frame(context, node), self.number)
 
 
-class AIROTO_OT_track(_Operator):
+class AIROTO_OT_track(Operator):
     """Mattes of the whole range"""
 
     bl_idname = "airoto.track"
@@ -207,7 +154,7 @@ class AIROTO_OT_track(_Operator):
         work.track(node, node.first, node.last)
 
 
-class AIROTO_OT_track_again(_Operator):
+class AIROTO_OT_track_again(Operator):
     """Mattes from this frame to the end of the range"""
 
     bl_idname = "airoto.track_again"
@@ -218,7 +165,7 @@ class AIROTO_OT_track_again(_Operator):
         work.track_again(node, _frame(context, node))
 
 
-class AIROTO_OT_cancel(_Operator):
+class AIROTO_OT_cancel(Operator):
     """Give up what is done now; finished frames are kept"""
 
     bl_idname = "airoto.cancel"
@@ -229,7 +176,7 @@ class AIROTO_OT_cancel(_Operator):
         tasks.cancel(node)
 
 
-class AIROTO_OT_take_plate(_Operator):
+class AIROTO_OT_take_plate(Operator):
     """Range and start from the plate's files"""
 
     bl_idname = "airoto.take_plate"
@@ -240,7 +187,7 @@ class AIROTO_OT_take_plate(_Operator):
         nodes.take_plate(node)
 
 
-class AIROTO_OT_start_server(_Operator):
+class AIROTO_OT_start_server(Operator):
     """Start a server on this machine, if none answers; it goes on when Blender ends"""
 
     bl_idname = "airoto.start_server"
@@ -258,7 +205,7 @@ class AIROTO_OT_start_server(_Operator):
 
 
 CLASSES = (
-    AIROTO_OT_click, AIROTO_OT_box, AIROTO_OT_text, AIROTO_OT_add_object, AIROTO_OT_delete_prompt,
+    AIROTO_OT_box, AIROTO_OT_text, AIROTO_OT_add_object, AIROTO_OT_delete_prompt,
     AIROTO_OT_segment, AIROTO_OT_choose, AIROTO_OT_track, AIROTO_OT_track_again, AIROTO_OT_cancel,
     AIROTO_OT_take_plate, AIROTO_OT_start_server,
 )  # fmt: skip

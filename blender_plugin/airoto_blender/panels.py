@@ -1,4 +1,4 @@
-"""The sidebar tab "AI Roto" of compositor and Image Editor."""
+"""The sidebar tab "AI Roto" of compositor, Image Editor and Movie Clip Editor."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ class _Panel:
         row = layout.row(align=True)
         for name in ("first", "last", "start"):
             row.prop(node, name)
-        button(layout, "take_plate")
+        row = layout.row(align=True)
+        for name in ("take_plate", "show_plate", "plate_from_clip"):
+            button(row, name)
         layout.prop(node, "overlay_opacity")
         for title, names in _GROUPS:
             box = layout.box()
@@ -79,7 +81,13 @@ class AIROTO_PT_image(_Panel, bpy.types.Panel):
     bl_space_type = "IMAGE_EDITOR"
 
 
-_CLASSES = (AIROTO_PT_compositor, AIROTO_PT_image)
+class AIROTO_PT_clip(_Panel, bpy.types.Panel):
+    """In the Movie Clip Editor, where they are made too."""
+
+    bl_space_type = "CLIP_EDITOR"
+
+
+_CLASSES = (AIROTO_PT_compositor, AIROTO_PT_image, AIROTO_PT_clip)
 
 
 def _in_menu(self: Any, _context: Any) -> None:

@@ -122,6 +122,25 @@ def _rendered(node: Node) -> Plate:
     )
 
 
+def size_of(node: Node) -> tuple[int, int]:
+    """Width and height of the node's plate in pixels; its files are not listed.
+
+    Raises:
+        BadRequestError: the node has no plate.
+        FrameMissingError: its file is not there.
+    """
+    image = node.plate
+    if is_rendered(node):
+        return upstream.size_of(upstream.scene_of(node))
+    if image is None:
+        raise BadRequestError(f"{node.name} has no plate", hint="choose an image sequence or movie")
+    file = host.absolute(image.filepath, image)
+    size = _size_of(image, file)
+    if not all(size):
+        raise FrameMissingError(f"the plate {file} cannot be read", path=file)
+    return size
+
+
 def _size_of(image: Any, file: str) -> tuple[int, int]:
     """In pixels; zero where it cannot be read.
 
@@ -149,6 +168,21 @@ def pattern_of(file: str) -> str:
     stem = path.stem.replace("%", "%%")
     name = f"{stem[: match.start()]}%0{len(match[1])}d{stem[match.end() :]}{path.suffix}"
     return f"{path.parent.as_posix()}/{name}"
+
+
+def number_of(file: str) -> int:
+    """The frame's number in a file's name; 1 where it has none."""
+    match = _NUMBER.search(Path(file).stem)
+    return 1 if match is None else int(match[1])
+
+
+def image_of_clip(clip: Any) -> Any:
+    """An image data-block that reads a movie clip's files, with its colour space."""
+    file = host.absolute(clip.filepath, clip)
+    image = host.find_image(file) or host.load_image(file)
+    image.source = clip.source
+    image.colorspace_settings.name = clip.colorspace_settings.name
+    return image
 
 
 def colour_of(node: Node) -> dict[str, str]:

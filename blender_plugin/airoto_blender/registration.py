@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import atexit
 
-from . import gate, node, operators, panels
+from . import clicking, gate, host, node, operators, overlay, panels
 
-_PARTS = (node, operators, panels, gate)
+_PARTS = (node, operators, clicking, overlay, panels, gate)
 _done: list[object] = []
 
 
@@ -17,8 +17,10 @@ def register() -> None:
     for part in _PARTS:
         part.register()
         _done.append(part)
-    # Blender 4.5 hangs at its exit where a node class stays registered.
-    atexit.register(unregister)
+    # Blender 4.5 hangs at its exit where a node class stays registered; later ones have taken
+    # their classes down when Python ends.
+    if not host.IS_5:
+        atexit.register(unregister)
 
 
 def unregister() -> None:
