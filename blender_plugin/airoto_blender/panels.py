@@ -52,6 +52,11 @@ class _Panel:
         layout.prop(node, "phrase")
         button(layout, "text")
         row = layout.row(align=True)
+        row.prop(node, "mask", text="")
+        button(row, "use_mask")
+        all_keys = row.operator("airoto.use_mask", text="On Every Key")
+        all_keys.node_id, all_keys.every_key = node.node_id, True
+        row = layout.row(align=True)
         for name in ("cancel",) if tasks.is_running(node) else ("track", "track_again"):
             button(row, name)
         row = layout.row(align=True)

@@ -131,6 +131,9 @@ OWN: dict[str, Any] = {
     "progress": _p.StringProperty(name="Progress"),
     "made_with": _p.StringProperty(name="Made with"),
     "candidate_scores": _p.StringProperty(name="Candidates"),
+    "mask": _p.PointerProperty(
+        name="Mask", type=bpy.types.Mask, description="A mask that was drawn, to prompt with"
+    ),
     "phrase": _p.StringProperty(name="Text", description="What the object is, in words"),
 }
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import atexit
 
-from . import clicking, gate, host, node, operators, overlay, panels
+from . import clicking, gate, host, mask_operators, node, operators, overlay, panels
 
-_PARTS = (node, operators, clicking, overlay, panels, gate)
+_PARTS = (node, operators, clicking, mask_operators, overlay, panels, gate)
 _done: list[object] = []
 
 
