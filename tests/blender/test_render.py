@@ -120,3 +120,63 @@ def test_a_damaged_matte_never_gets_into_a_picture(shot):
     assert ran.code != 0
     assert "1003" in ran.said
     assert shot.written == ["comp.1001.exr", "comp.1002.exr", "main.1001.exr", "main.1002.exr"]
+
+
+LINKED = (
+    "import os\n"
+    "with bpy.data.libraries.load(str(folder / 'lib' / 'shot.blend'), link=True) as (_, here):\n"
+    "    here.node_groups = ['Comp']\n"
+    "scene = bpy.context.scene\n"
+    "scene.render.resolution_x, scene.render.resolution_y = WIDTH, HEIGHT\n"
+    "scene.frame_start, scene.frame_end = FIRST, LAST\n"
+    "scene.compositing_node_group = here.node_groups[0]\n"
+    "scene.render.filepath = f'{folder}/out/main.####'\n"
+    "os.mkdir(folder / 'shots')\nsave(folder / 'shots' / 'user.blend')\n"
+)
+
+
+def test_a_node_linked_from_another_blend_renders_what_was_made_there(shot):
+    first = shot.run(
+        "made = make(folder, clip, server)\nimport os\nos.mkdir(folder / 'lib')\n"
+        "save(folder / 'lib' / 'shot.blend')\nmade.cache_folder = ''\n"
+        "render()\nsave(folder / 'lib' / 'shot.blend')\ntell(file=made.result_file)"
+    )
+    assert first.code == 0, first.said
+    assert first.facts["file"].startswith("//airoto/shot/"), "relative to the library"
+    before = {frame: shot.comp(frame) for frame in FRAMES}
+    for name in shot.written:
+        (shot.folder / "out" / name).unlink()
+    ran = shot.run(LINKED + "render()", server="unix:/nowhere/server.sock")
+    assert ran.code == 0, ran.said
+    for frame in FRAMES:
+        for name, pixels in shot.comp(frame).items():
+            assert np.array_equal(pixels, before[frame][name])
+
+
+def test_a_linked_node_is_not_changed_and_a_matte_that_is_gone_ends_the_render(shot):
+    first = shot.run(
+        "made = make(folder, clip, server)\nimport os\nos.mkdir(folder / 'lib')\nrender()\n"
+        "save(folder / 'lib' / 'shot.blend')"
+    )
+    assert first.code == 0, first.said
+    for name in shot.written:
+        (shot.folder / "out" / name).unlink()
+    next((shot.folder / "cache").rglob("matte.1002.exr")).unlink()
+    ran = shot.run(LINKED + "render()")
+    assert ran.code == 9, ran.said
+    assert "frame 1002" in ran.said
+    assert shot.written == ["comp.1001.exr", "main.1001.png"]
+
+
+def test_a_slow_server_is_waited_for(shot, new_server, reference):
+    server = new_server()
+    ran = shot.run(
+        "import os, signal, threading\nmade = make(folder, clip, server)\n"
+        f"os.kill({server.pid}, signal.SIGSTOP)\n"
+        f"threading.Timer(3, os.kill, ({server.pid}, signal.SIGCONT)).start()\nrender()",
+        server=server.target,
+    )
+    assert ran.code == 0, ran.said
+    for frame in FRAMES:
+        theirs = channels(reference / f"matte.{frame}.exr")["A"]
+        assert np.array_equal(shot.comp(frame)["Matte.V"], theirs)
