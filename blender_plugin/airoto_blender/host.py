@@ -118,6 +118,19 @@ def multiply_node(tree: Any, factor: float = 1.0) -> Node:
     return node
 
 
+def matte_socket(tree: Any, socket: Any) -> Any:
+    """A matte that any node may read.
+
+    Blender 5.2 writes beyond its memory where a File Output node reads a layer of one channel
+    straight from an Image node; times one, it does not.
+    """
+    if bpy.app.version < (5, 1, 0):
+        return socket
+    node = multiply_node(tree, 1.0)
+    tree.links.new(socket, node.inputs[0])
+    return node.outputs[0]
+
+
 def load_sequence(name: str, path: str) -> Any:
     """An image data-block that reads a sequence of data, not of colours.
 

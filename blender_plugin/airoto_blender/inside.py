@@ -117,6 +117,8 @@ class _Wiring:
         """From plate and mattes to the outputs; without mattes everything is empty."""
         link = self._tree.links.new
         matte = _union(mattes)
+        if matte is not None:
+            matte = host.matte_socket(self._tree, matte)
         cut = self._cut(picture, matte)
         link(cut, self._out.inputs["Foreground"])
         if matte is not None:
@@ -124,6 +126,7 @@ class _Wiring:
         for one in objects:
             found = _output(mattes, f"matte_{one.name}")
             if found is not None:
+                found = host.matte_socket(self._tree, found)
                 link(found, self._out.inputs[f"matte_{one.name}"])
         link(self._viewed(picture, cut, matte, node), self._out.inputs["Image"])
 

@@ -14,7 +14,7 @@ import OpenImageIO as oiio
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-BLENDER = ROOT / ".venv-bpy" / "bin" / "python"
+BLENDER = Path(os.environ.get("AIROTO_BPY_PYTHON") or ROOT / ".venv-bpy" / "bin" / "python")
 SECONDS = 300
 
 
