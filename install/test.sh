@@ -14,7 +14,11 @@ fi
 if [ "${AIROTO_BPY:-on}" != off ] && { [ $# -eq 0 ] || [[ "$*" == *tests/blender* ]]; }; then
   if bpy_python=$(find_python 3.11); then
     bash -euo pipefail -c '. install/environment.sh
-      make_venv .venv-bpy "$1" install/constraints-blender.txt bpy grpcio protobuf' - "$bpy_python" ||
+      make_venv .venv-bpy "$1" install/constraints-blender.txt bpy grpcio protobuf blake3
+      if [ "$(uname -sm)" = "Linux x86_64" ]; then
+        .venv/bin/python install/blender_extension.py --python 3.11 --platform linux-x64 \
+          --wheels .venv-bpy/wheels --fetch-only
+      fi' - "$bpy_python" ||
       say "Blender's bpy could not be installed: tests/blender is skipped"
   fi
 fi

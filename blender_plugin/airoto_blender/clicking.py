@@ -59,7 +59,8 @@ class AIROTO_OT_click(Operator):
         except AIRotoError as exc:
             self.report({"ERROR"}, remote.error_text(exc))
             return {"CANCELLED"}
-        self.node_id, self._before = node.node_id, node.state
+        self.node_id: str = node.node_id
+        self._before = node.state
         self._editor: Editor | None = None
         self._picker = overlay.begin(node.node_id).picker
         context.window_manager.modal_handler_add(self)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable
 
-import bpy
+import bpy as bpy  # for the others too
 
 from airoto.errors import FrameMissingError
 

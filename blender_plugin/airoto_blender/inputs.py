@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from airoto.errors import CancelledError
 from airoto_client.node.feeding import Fed, Feed, identity_of
 
 from . import host, nodes
@@ -40,20 +39,20 @@ def give(node_id: str, frames: Iterable[int], *, whole: bool = True) -> Iterator
         AIRotoError: a frame cannot be rendered, or the server does not take it.
     """
     wanted = tuple(frames)
-    with Upstream(_node(node_id)) as upstream:
+    with Upstream(nodes.there(node_id)) as upstream:
         feed = _feeds.get(node_id)
         if feed is None or feed.fed.size != upstream.size:
             forget(node_id)
-            feed = _feeds[node_id] = Feed(_node(node_id).server.strip(), upstream.size)
+            feed = _feeds[node_id] = Feed(nodes.there(node_id).server.strip(), upstream.size)
         missing = [one for one in wanted if one not in feed.fed.handles]
         for number, frame in enumerate(missing):
             yield f"rendering the input: frame {frame}, {number} of {len(missing)} are done"
-            planes = upstream.frame(nodes.scene_frame(_node(node_id), frame))
+            planes = upstream.frame(nodes.scene_frame(nodes.there(node_id), frame))
             feed.give(frame, functools.partial(fill, planes))
-    _tell_way(_node(node_id), feed.fed)
+    _tell_way(nodes.there(node_id), feed.fed)
     if whole:
         digests = {one: feed.fed.digests[one] for one in wanted}
-        _node(node_id).input_identity = identity_of(upstream.size, digests)
+        nodes.there(node_id).input_identity = identity_of(upstream.size, digests)
 
 
 def changed(node: Node, frames: Iterable[int], known: Mapping[int, str]) -> int | None:
@@ -93,17 +92,6 @@ def keep(keeping: bool) -> None:
     _keeping = keeping
     for node_id in list(_feeds):
         forget(node_id)
-
-
-def _node(node_id: str) -> Node:
-    """
-    Raises:
-        CancelledError: the node is gone.
-    """
-    node = nodes.by_id(node_id)
-    if node is None:
-        raise CancelledError("the node is gone")
-    return node
 
 
 def _tell_way(node: Node, fed: Fed) -> None:

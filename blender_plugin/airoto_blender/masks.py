@@ -102,13 +102,15 @@ def to_plate(values: Floats, size: tuple[int, int]) -> Floats:
     """From a mask's units to plate pixels: the longer side is 1, the middle (0.5, 0.5), y is up."""
     longer = max(size)
     centre = np.array([size[0], size[1]]) / 2
-    return centre + (values - 0.5) * longer * (1, -1)
+    moved: Floats = centre + (values - 0.5) * (longer * np.array([1, -1]))
+    return moved
 
 
 def from_plate(values: Floats, size: tuple[int, int]) -> Floats:
     """From plate pixels to a mask's units."""
     centre = np.array([size[0], size[1]]) / 2
-    return (values - centre) / (max(size) * np.array([1, -1])) + 0.5
+    moved: Floats = (values - centre) / (max(size) * np.array([1, -1])) + 0.5
+    return moved
 
 
 def _values(spline: Any) -> Floats:

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from airoto.errors import AIRotoError, BadRequestError
+from airoto.errors import AIRotoError, BadRequestError, CancelledError
 from airoto_client.node import asking, cache_paths, staleness
 from airoto_client.node import state as states
 from airoto_client.node.cache_paths import NodePlace
@@ -56,6 +56,18 @@ def ours() -> Iterator[Node]:
 def by_id(node_id: str) -> Node | None:
     """The node with that id; None where it is gone."""
     return next((one for one in ours() if one.node_id == node_id), None)
+
+
+def there(node_id: str) -> Node:
+    """As `by_id`, where it must be there.
+
+    Raises:
+        CancelledError: it is gone.
+    """
+    node = by_id(node_id)
+    if node is None:
+        raise CancelledError("the node is gone")
+    return node
 
 
 def is_linked(node: Node) -> bool:
@@ -125,8 +137,14 @@ def folder_of(node: Node) -> str:
     library = node.id_data.library
     if library is not None:
         script = host.absolute(library.filepath)
+    user = cache_paths.user_folders()
     place = NodePlace(
-        script=script, node=node.name, node_id=node.node_id, **cache_paths.user_folders()
+        script=script,
+        node=node.name,
+        node_id=node.node_id,
+        home=user["home"],
+        temp=user["temp"],
+        user=user["user"],
     )
     template = str(node.cache_folder)
     return place.folder(host.absolute(template) if template.startswith("//") else template)

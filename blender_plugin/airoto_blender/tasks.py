@@ -98,13 +98,12 @@ def start(
 
 def _stepped(node_id: str, job: jobs.Job, steps: Iterator[str]) -> bool:
     """One step; whether there are more. After the last one the work begins."""
-    there = nodes.by_id(node_id)
+    if not job.is_running:
+        return False
     try:
-        if there is None:
-            job.cancel()
-        if not job.is_running:
-            return False
-        there.progress = next(steps)
+        nodes.there(node_id)
+        words = next(steps)
+        nodes.there(node_id).progress = words
         return True
     except StopIteration:
         job.start()

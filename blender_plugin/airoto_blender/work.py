@@ -50,9 +50,9 @@ class _Tracking:
         """What Blender renders itself is rendered first, one frame a step."""
         if self._ask is not None:
             return
-        node = nodes.by_id(self._node_id)
+        node = nodes.there(self._node_id)
         yield from inputs.give(self._node_id, range(node.first, node.last + 1))
-        self.ask_for(nodes.by_id(self._node_id))
+        self.ask_for(nodes.there(self._node_id))
 
     def work(self, emit: jobs.Emit, stop: jobs.Stop) -> None:
         """On the worker thread: the render."""
@@ -106,7 +106,7 @@ def segment(node: Node, frame: int) -> None:
     node_id, rendered = node.node_id, plates.is_rendered(node)
 
     def ask_now() -> remote.Ask:
-        there = nodes.by_id(node_id)
+        there = nodes.there(node_id)
         ask = _ask(there, state, (frame, frame))
         return replace(ask, key=asking.candidate_key(ask.recipe, frame))
 

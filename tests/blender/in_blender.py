@@ -14,7 +14,10 @@ import OpenImageIO as oiio
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+# `AIROTO_BPY_PYTHON` names the Python of another Blender.
 BLENDER = Path(os.environ.get("AIROTO_BPY_PYTHON") or ROOT / ".venv-bpy" / "bin" / "python")
+# Wheels for the packed extension, which install/test.sh fetches.
+FETCHED = ROOT / ".venv-bpy" / "wheels"
 SECONDS = 300
 
 

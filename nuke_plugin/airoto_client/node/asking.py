@@ -119,7 +119,7 @@ def check_prompts(state: State) -> None:
     if not state.objects or not state.prompted_frames:
         raise BadRequestError(
             "nothing to track: no object has a prompt",
-            hint="Ctrl-click the object in the viewer, then press “Add +”",
+            hint="click on the object, and make that a prompt of a frame",
         )
     empty = [one.name for one in state.objects if not one.prompts]
     if empty:
@@ -140,7 +140,7 @@ def check_range(state: State, settings: Settings) -> None:
         raise BadRequestError(
             f"there are prompts on {', '.join(map(str, outside))}, outside the range "
             f"{settings.first}-{settings.last}",
-            hint="widen the range on the Track tab, or delete those prompts",
+            hint="widen the range, or delete those prompts",
         )
 
 

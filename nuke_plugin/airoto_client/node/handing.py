@@ -87,8 +87,7 @@ def inline_masks(link: Any, recipe: Mapping[str, Any]) -> None:
             raise TooLargeError(
                 f"the server does not see the masks in {path.parent}, and they are too large to "
                 f"travel with the recipe ({len(masks)} files; {MAX_ALL_INLINE >> 20} MiB may)",
-                hint="set a cache folder that the server sees, on the Output tab, or make fewer "
-                "frames at a time",
+                hint="set a cache folder that the server sees, or make fewer frames at a time",
                 path=str(path),
             )
         del mask["path"]

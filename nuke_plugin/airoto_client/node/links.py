@@ -27,8 +27,10 @@ SERVER_VARIABLE = "AIROTO_SERVER"
 # Seconds: for a sign of life, and for a server that has to import its libraries first.
 HELLO_TIMEOUT = 30.0
 START_TIMEOUT = 120.0
-NO_SERVER = "press “Start local server” on the Info tab, or name a running one there"
+NO_SERVER = "press “Start local server”, or name a running one"
 
+# As a host's settings name it; the variable wins over it.
+_chosen_command = ""
 # What each server last said of itself.
 _known: dict[tuple[str, str], dict[str, Any]] = {}
 _links: dict[tuple[str, str], Any] = {}
@@ -39,12 +41,13 @@ _lock = threading.Lock()
 def command() -> list[str]:
     """How to run `airoto`.
 
-    `$AIROTO_COMMAND`; without it the virtual environment beside the plug-in, or PATH.
+    `$AIROTO_COMMAND`; without it what `use_command` was told; without that the
+    virtual environment beside the plug-in, or PATH.
 
     Raises:
         ServerUnreachableError: it is not installed.
     """
-    named = os.environ.get(COMMAND_VARIABLE, "")
+    named = os.environ.get(COMMAND_VARIABLE, "") or _chosen_command
     if named:
         return shlex.split(named)
     base = Path(__file__).resolve().parents[3]
@@ -59,6 +62,12 @@ def command() -> list[str]:
             hint=f"install AIRoto, or let {COMMAND_VARIABLE} name its `airoto`",
         )
     return [found]
+
+
+def use_command(named: str) -> None:
+    """Run this from now on where `airoto` is needed; empty looks for it, see `command`."""
+    global _chosen_command
+    _chosen_command = named.strip()
 
 
 def get(target: str, kind: str = "bridge") -> Any:

@@ -106,7 +106,7 @@ def checked_pin(kept: Taken, value_of: Callable[[str], Value | None]) -> dict[st
         if found is not None and found != kept.wanted(key):
             raise BadRequestError(
                 f"{KNOBS[key]} is {found!r}, and {owner} locked it to {kept.wanted(key)!r}",
-                hint="press “Reset to show” on the Show tab",
+                hint="reset the node to its show",
             )
     return dict(kept.pin)
 

@@ -195,7 +195,7 @@ def _prepared(
         raise FrameMismatchError(
             f"the plate's files are {probed['width']}x{probed['height']}, the node sees "
             f"{wanted['width']}x{wanted['height']}",
-            hint="switch “always render the plate” on, on the Output tab",
+            hint="let the host render the plate in place of its files",
             path=plate["path"],
         )
     plate["format"] = {**wanted, **probed, "width": wanted["width"], "height": wanted["height"]}

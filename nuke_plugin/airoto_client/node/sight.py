@@ -52,7 +52,7 @@ def sees_folder(link: Any, folder: str) -> bool:
         except OSError as exc:
             raise OutputError(
                 f"the cache folder {folder} cannot be written: {exc.strerror}",
-                hint="set another cache folder on the Output tab",
+                hint="set another cache folder",
             ) from exc
         answer = link.call("ProvePath", {"path": str(nonce), "offset": "0", "length": len(data)})
     finally:

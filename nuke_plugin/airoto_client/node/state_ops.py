@@ -115,9 +115,7 @@ def delete_point(state: State, frame: int, index: int) -> State:
 def set_box(state: State, frame: int, box: Box | None) -> State:
     """The box of the current object on that frame; None takes it away."""
     if box is not None and not (box.x_min < box.x_max and box.y_min < box.y_max):
-        raise BadRequestError(
-            "the box is empty", hint="drag out an area in the viewer with Ctrl-Shift"
-        )
+        raise BadRequestError("the box is empty", hint="drag out an area around the object")
     state = _with_current(state)
     return _with_prompt(state, state.current, frame, lambda p: replace(p, box=box))
 
