@@ -11,15 +11,11 @@ number than its own has lost. After the work is done all numbers are removed.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import random
-import secrets
-import socket
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Callable
 
@@ -32,8 +28,16 @@ from airoto.errors import (
     all_kinds,
 )
 from airoto_client.files import write_error
+from airoto_client.lease_files import (
+    PREFIX,
+    Holder,
+    holder_in,
+    leases_in,
+    path_of,
+    touched_at,
+    write_beside,
+)
 
-PREFIX = ".airoto-lease."
 # Seconds: between two touches of a holder; after which an untouched lease counts as dead.
 HEARTBEAT = 5.0
 LOST_AFTER = 60.0
@@ -51,36 +55,6 @@ _TRIED_AGAIN = (ServerUnreachableError, TimedOutError)
 _TRIES = 3
 
 Tell = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Holder:
-    """Who holds a lease.
-
-    Attributes:
-        machine: host name and, where it can be told, boot and process namespace: process ids can
-            be looked up where it is the same.
-        began: of the process, in the system's ticks; 0 where it cannot be told.
-        kind, message: of the error with which it gave up; empty while it works.
-    """
-
-    host: str
-    machine: str
-    pid: int
-    began: int
-    token: str
-    kind: str = ""
-    message: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.host} (process {self.pid})"
-
-    @property
-    def is_gone(self) -> bool:
-        """Whether its process is known to have ended; False where that cannot be told."""
-        if self.began == 0 or self.machine != _machine():
-            return False
-        return _began(self.pid) != self.began
 
 
 class Lease:
@@ -123,7 +97,7 @@ class Lease:
             self._sweep()
             for number in range(1, self._number + 1):
                 with contextlib.suppress(OSError):
-                    _path(self._folder, number).unlink()
+                    path_of(self._folder, number).unlink()
         elif isinstance(error, AIRotoError) and not isinstance(error, _ONLY_MINE):
             self._say(error.kind, error.message)
         else:
@@ -131,11 +105,11 @@ class Lease:
 
     def _sweep(self) -> None:
         """Remove what is left of those who died while they waited."""
-        now = _touched(_path(self._folder, self._number))
+        now = touched_at(path_of(self._folder, self._number))
         for path in leases_in(self._folder):
             if path.name[len(PREFIX) :].isdigit() or now is None:
                 continue
-            found, touched = _read(path), _touched(path)
+            found, touched = holder_in(path), touched_at(path)
             if found is None or touched is None:
                 continue
             if found.is_gone or now - touched > _SWEPT_AFTER:
@@ -143,16 +117,16 @@ class Lease:
                     path.unlink()
 
     def _say(self, kind: str, message: str) -> None:
-        said = {**asdict(self._holder), "kind": kind, "message": message}
+        said = replace(self._holder, kind=kind, message=message)
         with contextlib.suppress(OSError, AIRotoError):
-            beside = _write(self._folder, json.dumps(said))
-            beside.replace(_path(self._folder, self._number))
+            beside = write_beside(self._folder, said.text())
+            beside.replace(path_of(self._folder, self._number))
 
     def _beat(self, heartbeat: float) -> None:
-        own, later = _path(self._folder, self._number), _path(self._folder, self._number + 1)
+        own, later = path_of(self._folder, self._number), path_of(self._folder, self._number + 1)
         while not self._over.wait(heartbeat):
             try:
-                found = _read(own)
+                found = holder_in(own)
                 if found is not None and not found.token:
                     continue  # it cannot be read just now
                 if later.exists() or found is None or found.token != self._holder.token:
@@ -219,10 +193,8 @@ class _Watch:
 
     def __init__(self, folder: Path, lost_after: float) -> None:
         self._folder, self._lost_after = folder, lost_after
-        self.me = Holder(
-            socket.gethostname(), _machine(), os.getpid(), _began(os.getpid()), secrets.token_hex(8)
-        )
-        self._beside = _write(folder, json.dumps(asdict(self.me)))
+        self.me = Holder.me()
+        self._beside = write_beside(folder, self.me.text())
         # Who had failed before this one began to wait, which concerns it no more.
         self._came_after: frozenset[str] | None = None
         self._number = 1
@@ -241,13 +213,13 @@ class _Watch:
         before: Holder | None = None
         failed: list[Holder] = []
         for number in range(1, _MOST):
-            path = _path(self._folder, number)
-            found = _read(path)
+            path = path_of(self._folder, number)
+            found = holder_in(path)
             if found is None:
                 if not self._link(path):
                     return None
                 # Everything may have been removed since the one before was looked at.
-                if before is not None and _read(_path(self._folder, number - 1)) != before:
+                if before is not None and holder_in(path_of(self._folder, number - 1)) != before:
                     path.unlink()
                     return None
                 return number
@@ -283,17 +255,17 @@ class _Watch:
 
     def holds(self, holder: Holder) -> bool:
         """Whether the one that is waited for still holds the lease."""
-        path = _path(self._folder, self._number)
-        found = _read(path)
+        path = path_of(self._folder, self._number)
+        found = holder_in(path)
         if found is None or found != holder or found.is_gone:
             return False
-        return not self._is_silent(path) and not _path(self._folder, self._number + 1).exists()
+        return not self._is_silent(path) and not path_of(self._folder, self._number + 1).exists()
 
     def _is_silent(self, path: Path) -> bool:
         """Whether nobody touched a lease for too long, by the file system's own clock."""
         os.utime(self._beside)
-        now = _touched(self._beside)
-        touched = _touched(path)
+        now = touched_at(self._beside)
+        touched = touched_at(path)
         return touched is not None and now is not None and now - touched > self._lost_after
 
     def _link(self, path: Path) -> bool:
@@ -302,7 +274,7 @@ class _Watch:
             os.link(self._beside, path)
         except FileExistsError:
             # Over a network it may have been done, and the answer lost.
-            found = _read(path)
+            found = holder_in(path)
             return found is not None and found.token == self.me.token
         except OSError as exc:
             if isinstance(exc, (FileNotFoundError, PermissionError)) and not os.access(
@@ -316,75 +288,9 @@ class _Watch:
         """The same where a file system has no links."""
         try:
             with path.open("x") as file:
-                file.write(json.dumps(asdict(self.me)))
+                file.write(self.me.text())
         except FileExistsError:
             return False
         except OSError as exc:
             raise write_error(exc, path) from exc
         return True
-
-
-def leases_in(folder: Path) -> Iterator[Path]:
-    """Files of leases, and of those who wait, in a folder."""
-    return folder.glob(f"{PREFIX}*")
-
-
-def _path(folder: Path, number: int) -> Path:
-    return folder / f"{PREFIX}{number}"
-
-
-def _write(folder: Path, text: str) -> Path:
-    """A new file beside the lease.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    path = folder / f"{PREFIX}{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}"
-    try:
-        with path.open("x") as file:
-            file.write(text)
-    except OSError as exc:
-        raise write_error(exc, path) from exc
-    return path
-
-
-def _read(path: Path) -> Holder | None:
-    """Who is in a lease; None where there is none. One that is being written names nobody."""
-    try:
-        text = path.read_text()  # opening it asks the file system anew
-    except FileNotFoundError:
-        return None
-    except OSError:
-        text = ""
-    try:
-        return Holder(**json.loads(text))
-    except (ValueError, TypeError):
-        return Holder("an unknown machine", "", 0, 0, "")
-
-
-def _touched(path: Path) -> float | None:
-    """When a file was touched, in seconds of its file system's clock."""
-    try:
-        with path.open("rb") as file:
-            return os.fstat(file.fileno()).st_mtime
-    except OSError:
-        return None
-
-
-def _machine() -> str:
-    """Names the set of processes that ours can look up; the host alone where that is not known."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{socket.gethostname()}/{boot}/{Path('/proc/self/ns/pid').readlink()}"
-    except OSError:
-        return socket.gethostname()
-
-
-def _began(pid: int) -> int:
-    """When a process began, in ticks; 0 where there is none, or this system does not tell."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return 0
-    fields = stat.rpartition(")")[2].split()
-    return 0 if fields[0] in ("Z", "X") else int(fields[19])

@@ -15,7 +15,9 @@ import pytest
 
 from airoto.errors import AIRotoError, BusyError, EngineError, ServerUnreachableError
 from airoto_client import lease as leases
-from airoto_client.lease import acquire, leases_in
+from airoto_client import lease_files
+from airoto_client.lease import acquire
+from airoto_client.lease_files import PREFIX, Holder, leases_in
 
 QUICK = {"heartbeat": 0.05, "lost_after": 1.0}
 # Holds a lease until it is told to end.
@@ -114,13 +116,13 @@ def test_the_lease_of_a_killed_process_of_this_machine_is_taken_over_at_once(tmp
     holder.wait()
     with take(tmp_path, lost_after=1e6):
         pass
-    assert list(tmp_path.glob(f"{leases.PREFIX}[0-9]")) == []
+    assert list(tmp_path.glob(f"{PREFIX}[0-9]")) == []
 
 
 def test_an_untouched_lease_of_another_machine_is_taken_over_and_a_touched_one_is_not(
     tmp_path, holder, monkeypatch
 ):
-    monkeypatch.setattr(leases, "_machine", lambda: "elsewhere")
+    monkeypatch.setattr(lease_files, "this_machine", lambda: "elsewhere")
     holder.send_signal(signal.SIGSTOP)  # a machine that hangs
     with take(tmp_path) as mine:
         holder.send_signal(signal.SIGCONT)
@@ -129,13 +131,13 @@ def test_an_untouched_lease_of_another_machine_is_taken_over_and_a_touched_one_i
         holder.stdin.close()
         holder.wait()
         # The one that hung has noticed, and removed nothing.
-        assert (tmp_path / f"{leases.PREFIX}2").exists()
+        assert (tmp_path / f"{PREFIX}2").exists()
         mine.check()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_clock_that_is_wrong_here_takes_nothing_over(tmp_path, holder, monkeypatch):
-    monkeypatch.setattr(leases, "_machine", lambda: "elsewhere")
+    monkeypatch.setattr(lease_files, "this_machine", lambda: "elsewhere")
     monkeypatch.setattr(time, "time", lambda: 4e9)
 
     def wait() -> None:
@@ -146,7 +148,7 @@ def test_a_clock_that_is_wrong_here_takes_nothing_over(tmp_path, holder, monkeyp
     waited.start()
     time.sleep(0.5)
     assert waited.is_alive()
-    assert not (tmp_path / f"{leases.PREFIX}2").exists()
+    assert not (tmp_path / f"{PREFIX}2").exists()
     holder.stdin.close()
     waited.join()
 
@@ -154,12 +156,12 @@ def test_a_clock_that_is_wrong_here_takes_nothing_over(tmp_path, holder, monkeyp
 def test_a_holder_that_was_taken_over_is_told(tmp_path):
     with take(tmp_path) as mine:
         mine.check()
-        path = tmp_path / f"{leases.PREFIX}1"
-        (tmp_path / f"{leases.PREFIX}2").write_text(path.read_text())
+        path = tmp_path / f"{PREFIX}1"
+        (tmp_path / f"{PREFIX}2").write_text(path.read_text())
         mine._thread.join(30)
         with pytest.raises(BusyError, match="was taken over"):
             mine.check()
-    assert (tmp_path / f"{leases.PREFIX}2").exists()
+    assert (tmp_path / f"{PREFIX}2").exists()
 
 
 def test_an_error_of_the_holder_reaches_all_who_wait_and_nobody_who_comes_later(tmp_path):
@@ -236,12 +238,12 @@ def test_what_killed_processes_left_is_removed_in_the_end(tmp_path, holder):
 
 
 def test_a_damaged_lease_is_one_that_nobody_touches(tmp_path):
-    (tmp_path / f"{leases.PREFIX}1").write_text("{")
+    (tmp_path / f"{PREFIX}1").write_text("{")
     began = time.monotonic()
     with take(tmp_path):
         assert time.monotonic() - began >= 0.9
-    (tmp_path / f"{leases.PREFIX}1").write_text(json.dumps({"some": "thing"}))
-    os.utime(tmp_path / f"{leases.PREFIX}1", (1, 1))
+    (tmp_path / f"{PREFIX}1").write_text(json.dumps({"some": "thing"}))
+    os.utime(tmp_path / f"{PREFIX}1", (1, 1))
     with take(tmp_path):
         pass
 
@@ -253,7 +255,7 @@ def test_a_file_system_without_links_is_good_enough(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "link", refused)
     with take(tmp_path):
         watch = leases._Watch(tmp_path, 30.0)
-        assert isinstance(watch.look(), leases.Holder)
+        assert isinstance(watch.look(), Holder)
         watch.close()
     assert list(tmp_path.iterdir()) == []
 

@@ -12,7 +12,7 @@ import session
 from nuke._app import app
 from studio import FIRST, HERO, LAST
 
-from airoto_client.lease import leases_in
+from airoto_client.lease_files import leases_in
 from airoto_client.nk.requests import requests_of
 from airoto_client.node import links
 from airoto_client.presets.compiler import compile_presets, write_index

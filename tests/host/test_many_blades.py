@@ -19,7 +19,7 @@ import session
 from serving import running_server
 from studio import HERO
 
-from airoto_client.lease import leases_in
+from airoto_client.lease_files import leases_in
 from airoto_client.presets.compiler import compile_presets, write_index
 from airoto_nuke import nodes, startup
 
