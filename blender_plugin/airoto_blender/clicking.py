@@ -9,7 +9,7 @@ from airoto_client.node import remote, state_ops
 from airoto_client.node import state as states
 from airoto_client.node.state import Point, State
 
-from . import editors, host, nodes, overlay, plates
+from . import candidates, editors, host, nodes, overlay, plates
 from .editors import Editor
 from .host import bpy
 from .operators import Operator, node_of
@@ -19,8 +19,11 @@ Node = Any
 _p = bpy.props
 _HELP = (
     "AI Roto: click: on the object · Ctrl-click: beside it · drag: box · drag a point: move it · "
-    "Ctrl-click a point: flip it · X: delete it · Enter: done · Esc: take it all back"
+    "Ctrl-click a point: flip it · X: delete it · S: segment · 1-3: choose a candidate · "
+    "Enter: done · Esc: take it all back"
 )
+_NUMBERS = {"ONE": 1, "TWO": 2, "THREE": 3}
+_OURS = {"LEFTMOUSE", "X", "DEL", "S", *_NUMBERS}
 
 
 class AIROTO_OT_click(Operator):
@@ -107,7 +110,7 @@ class AIROTO_OT_click(Operator):
         if event.type in {"RET", "NUMPAD_ENTER", "RIGHTMOUSE"}:
             return self._end(context)
         editor = editors.under_mouse(context.screen, event.mouse_x, event.mouse_y)
-        if editor is None or event.alt or event.type not in {"LEFTMOUSE", "X", "DEL"}:
+        if editor is None or event.alt or event.type not in _OURS:
             return {"PASS_THROUGH"}
         return self._in_editor(context, event, node, editor)
 
@@ -122,6 +125,13 @@ class AIROTO_OT_click(Operator):
             self._editor = None
             return {"PASS_THROUGH"}
         self._editor = None
+        if event.type == "S":
+            candidates.segment(node, frame)
+            return {"RUNNING_MODAL"}
+        if event.type in _NUMBERS:
+            candidates.choose(node, frame, _NUMBERS[event.type])
+            host.redraw()
+            return {"RUNNING_MODAL"}
         done = self._picker.erase(canvas, at, points, frame)
         self._apply(node, done)
         # Nothing of the editor's own is deleted by a key that missed a point.

@@ -6,11 +6,13 @@ Blender counts rows from below, the recipe from above: y is turned round here an
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable
 
 import bpy as bpy  # for the others too
+import numpy as np
 
 from airoto.errors import FrameMissingError
 
@@ -19,6 +21,8 @@ Node = Any
 # 5.0 made the compositor's tree a data-block of its own, and its mixing nodes those of shaders.
 IS_5 = bpy.app.version >= (5, 0, 0)
 TREE = "CompositorNodeTree"
+# Characters of a line in a pop-up.
+_WIDEST = 90
 
 
 def is_background() -> bool:
@@ -165,6 +169,24 @@ def find_image(path: str) -> Any:
     return None
 
 
+def alpha_of(path: str) -> Any:
+    """Alpha of a picture: (H, W), float32, rows from the bottom.
+
+    Raises:
+        FrameMissingError: it cannot be read.
+    """
+    image = load_image(path)
+    try:
+        image.colorspace_settings.name = "Non-Color"
+        pixels = np.empty(len(image.pixels), np.float32)
+        if not pixels.size:
+            raise FrameMissingError(f"the picture {path} cannot be read", path=path)
+        image.pixels.foreach_get(pixels)
+        return pixels.reshape(image.size[1], image.size[0], -1)[..., -1].copy()
+    finally:
+        bpy.data.images.remove(image)
+
+
 def size_of_file(path: str) -> tuple[int, int]:
     """Width and height of a picture."""
     image = bpy.data.images.load(path, check_existing=False)
@@ -285,6 +307,7 @@ def tell(text: str, title: str = "AIRoto") -> None:
 
     def draw(menu: Any, _context: Any) -> None:
         for line in text.splitlines():
-            menu.layout.label(text=line)
+            for part in textwrap.wrap(line, _WIDEST) or [""]:
+                menu.layout.label(text=part)
 
     bpy.context.window_manager.popup_menu(draw, title=title, icon="ERROR")

@@ -8,7 +8,7 @@ from airoto.errors import AIRotoError, BadRequestError
 from airoto_client.node import links, remote, state_ops
 from airoto_client.node.state import Box
 
-from . import editors, nodes, tasks, work
+from . import candidates, editors, nodes, tasks, work
 from .host import bpy
 
 Node = Any
@@ -125,7 +125,7 @@ class AIROTO_OT_segment(Operator):
 
     def act(self, context: Any, node: Node) -> None:
         """Up to three candidates an object."""
-        work.segment(node, _frame(context, node))
+        candidates.segment(node, _frame(context, node))
 
 
 class AIROTO_OT_choose(Operator):
@@ -140,7 +140,7 @@ class AIROTO_OT_choose(Operator):
 
     def act(self, context: Any, node: Node) -> None:
         """For the current object on this frame."""
-        work.choose(node, _frame(context, node), self.number)
+        candidates.choose(node, _frame(context, node), self.number)
 
 
 class AIROTO_OT_track(Operator):

@@ -8,12 +8,14 @@ from typing import Any
 
 import blf
 import gpu
+import numpy as np
 from gpu_extras.batch import batch_for_shader
 
 from airoto.errors import AIRotoError
 from airoto_client.node import state as states
+from airoto_client.node.state import State
 
-from . import editors, marks, nodes
+from . import candidates, editors, marks, nodes
 from .editors import Editor
 from .geometry import Canvas
 from .host import bpy
@@ -23,6 +25,8 @@ Node = Any
 _SPACES = ("SpaceImageEditor", "SpaceClipEditor")
 _FONT = 0
 _FONT_SIZE = 12
+_TINT = 0.5
+_textures: list[Any] = []
 _handles: list[tuple[Any, Any]] = []
 _state = functools.lru_cache(maxsize=8)(states.load)
 
@@ -51,11 +55,11 @@ def end() -> None:
     picking = None
 
 
-def marks_in(editor: Editor, frame: int, node: Node, canvas: Canvas) -> marks.Marks:
+def marks_in(node: Node, state: State, frame: int, canvas: Canvas) -> marks.Marks:
     """What is drawn over an editor."""
     picker = picking.picker if picking is not None and picking.node_id == node.node_id else None
     return marks.marks_of(
-        _state(node.state),
+        state,
         frame,
         canvas,
         scale=bpy.context.preferences.system.ui_scale,
@@ -80,6 +84,38 @@ def draw(made: marks.Marks) -> None:
     gpu.state.blend_set("NONE")
 
 
+def draw_tint(pixels: Any, canvas: Canvas, colour: marks.Colour) -> None:
+    """A matte over the plate, as a colour.
+
+    Args:
+        pixels: (H, W), float32, 0 to 1, rows from the bottom.
+        colour: red, green, blue and how much of it, 0 to 1.
+    """
+    left, high = canvas.to_region(0, 0)
+    right, low = canvas.to_region(*canvas.size)
+    content = {
+        "pos": ((left, low), (right, low), (right, high), (left, high)),
+        "texCoord": ((0, 0), (1, 0), (1, 1), (0, 1)),
+    }
+    shader = gpu.shader.from_builtin("IMAGE_COLOR")
+    shader.uniform_sampler("image", _texture(pixels))
+    # What is drawn is multiplied: premultiplied white by the colour and by how much of it.
+    shader.uniform_float("color", (*(one * colour[3] for one in colour[:3]), colour[3]))
+    gpu.state.blend_set("ALPHA_PREMULT")
+    batch_for_shader(shader, "TRI_FAN", content).draw(shader)
+    gpu.state.blend_set("NONE")
+
+
+def _texture(pixels: Any) -> Any:
+    """White times the matte, on the graphics card; the last one is kept."""
+    if not _textures or _textures[0] is not pixels:
+        white = np.repeat(pixels[..., None], 4, axis=2).ravel()
+        size = (pixels.shape[1], pixels.shape[0])
+        buffer = gpu.types.Buffer("FLOAT", white.size, white)
+        _textures[:] = [pixels, gpu.types.GPUTexture(size, format="RGBA16F", data=buffer)]
+    return _textures[1]
+
+
 def _draw_over() -> None:
     """Called by Blender for every such editor that is drawn anew."""
     editor = editors.editor_in(bpy.context.area)
@@ -89,11 +125,14 @@ def _draw_over() -> None:
     if node is None:
         return
     try:
-        canvas = editors.canvas_of(editor, node)
-        made = marks_in(editor, editors.frame_of(bpy.context, node), node, canvas)
+        canvas, frame = editors.canvas_of(editor, node), editors.frame_of(bpy.context, node)
+        state = _state(node.state)
     except AIRotoError:
         return  # said where it is pressed; a picture that is not the plate has nothing over it
-    draw(made)
+    found = candidates.shown(node, state, frame)
+    if found is not None:
+        draw_tint(found.pixels, canvas, marks.colour_of(state.object(state.current), _TINT))
+    draw(marks_in(node, state, frame, canvas))
 
 
 def _is_wanted(editor: Editor) -> bool:
@@ -112,6 +151,7 @@ def register() -> None:
 def unregister() -> None:
     """Draw no more."""
     end()
+    _textures.clear()
     while _handles:
         space, handle = _handles.pop()
         space.draw_handler_remove(handle, "WINDOW")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from airoto.errors import AIRotoError
+from airoto_client.node.state import State
 
-from . import nodes, operators, tasks
+from . import candidates, editors, nodes, operators, tasks
 from .host import bpy
 
 _GROUPS = (
@@ -43,12 +44,11 @@ class _Panel:
         for one in state.objects:
             mark = "LAYER_ACTIVE" if one.id == state.current else "LAYER_USED"
             layout.label(text=f"{one.name}: {len(one.prompts)} prompted frames", icon=mark)
-        for row_of in (("add_object", "click", "delete_prompt"), ("segment", "choose")):
+        for row_of in (("add_object", "click", "delete_prompt"), ("segment",)):
             row = layout.row(align=True)
             for name in row_of:
                 button(row, name)
-        if node.candidate_scores:
-            layout.label(text=node.candidate_scores)
+        _candidates(layout, node, state, editors.frame_of(context, node))
         layout.prop(node, "phrase")
         button(layout, "text")
         row = layout.row(align=True)
@@ -72,6 +72,20 @@ class _Panel:
             for name in names:
                 box.prop(node, name)
         button(layout, "start_server")
+
+
+def _candidates(layout: Any, node: Any, state: State, frame: int) -> None:
+    """A button for each candidate of the current object on the frame that is seen."""
+    there = candidates.masks_of(node, state, frame)
+    if not there:
+        return
+    prompt = state.object(state.current).prompt(frame)
+    chosen = (prompt.candidate if prompt is not None else 0) or 1
+    row = layout.row(align=True)
+    for number, one in enumerate(there, 1):
+        words = f"{number}: {one.score:.2f}"
+        press = row.operator("airoto.choose", text=words, depress=number == chosen)
+        press.node_id, press.number = node.node_id, number
 
 
 class AIROTO_PT_compositor(_Panel, bpy.types.Panel):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from airoto.errors import AIRotoError, BadRequestError
-from airoto_client.node import asking, cache_paths, jobs, remote, staleness, state_ops
+from airoto_client.node import asking, cache_paths, jobs, remote, staleness
 from airoto_client.node.delivery import Arriving
 from airoto_client.node.state import State
 
@@ -43,7 +42,7 @@ class _Tracking:
     def ask_for(self, node: Node) -> None:
         """Ask for what the node says now."""
         state = nodes.state_of(node)
-        self._ask = _ask(node, state, self._frames)
+        self._ask = ask_of(node, state, self._frames)
         self._arriving = Arriving(self._ask, tuple(one.name for one in state.objects))
 
     def steps(self) -> Iterator[str]:
@@ -91,75 +90,12 @@ def track_again(node: Node, frame: int) -> None:
     track(node, frame, node.last)
 
 
-def segment(node: Node, frame: int) -> None:
-    """Candidate masks for a frame's prompts.
+def ask_of(node: Node, state: State, frames: tuple[int, int]) -> remote.Ask:
+    """What is wanted of the server for frames of the plate, first and last.
 
     Raises:
-        AIRotoError: it cannot begin; in the background also where it fails.
+        AIRotoError: the node asks for nothing that can be made.
     """
-    state = nodes.state_of(node)
-    if frame not in state.prompted_frames:
-        raise BadRequestError(
-            f"no object has a prompt on frame {frame}", hint="click the object in the Image Editor"
-        )
-    asking.check_range(state, nodes.settings_of(node))
-    node_id, rendered = node.node_id, plates.is_rendered(node)
-
-    def ask_now() -> remote.Ask:
-        there = nodes.there(node_id)
-        ask = _ask(there, state, (frame, frame))
-        return replace(ask, key=asking.candidate_key(ask.recipe, frame))
-
-    asked = [] if rendered else [ask_now()]
-
-    def steps() -> Iterator[str]:
-        if rendered:
-            yield from inputs.give(node_id, (frame,), whole=False)
-            asked.append(ask_now())
-
-    def done(found: list[remote.Found] | None, error: AIRotoError | None) -> None:
-        inputs.done_with(node_id)
-        there = nodes.by_id(node_id)
-        if error is not None or there is None or found is None:
-            return
-        said = []
-        for one in found:
-            scores = ", ".join(
-                f"{number}: {score:.2f}" for number, score in enumerate(one.scores, 1)
-            )
-            said.append(f"{nodes.state_of(there).object(one.object_id).name} {scores or 'none'}")
-        there.candidate_scores = "; ".join(said)
-
-    tasks.start(
-        node,
-        lambda emit, stop: remote.segment(asked[0], emit, stop),
-        done,
-        lambda _node, _event: None,
-        steps(),
-    )
-
-
-def candidate_file(node: Node, frame: int) -> str:
-    """The file of the chosen candidate of the current object on a frame.
-
-    Raises:
-        AIRotoError: the current object says nothing there.
-    """
-    state = nodes.state_of(node)
-    prompt = state.object(state.current).prompt(frame)
-    number = (prompt.candidate if prompt is not None else 0) or 1
-    recipe = nodes.recipe_of(node, plates.plate_of(node), state, output="matte.%04d.exr")
-    key = asking.candidate_key(recipe, frame)
-    return cache_paths.candidate_path(nodes.folder_of(node), key, frame, state.current, number)
-
-
-def choose(node: Node, frame: int, number: int) -> None:
-    """Take one of the candidates; 0 leaves it to the score."""
-    state = state_ops.choose_candidate(nodes.state_of(node), frame, number)
-    nodes.edit(node, "choose a candidate", state)
-
-
-def _ask(node: Node, state: State, frames: tuple[int, int]) -> remote.Ask:
     plate = plates.plate_of(node)
     folder = nodes.folder_of(node)
     key = nodes.wanted_key(node, plate, state)

@@ -194,9 +194,8 @@ def _show(node: Node, ask: remote.Ask, place: str, manifest: staleness.Manifest)
 def _show_candidates(node: Node, found: list[remote.Found], frame: int) -> None:
     state = nodes.state_of(node)
     scores = next((one.scores for one in found if one.object_id == state.current), ())
-    text = ", ".join(f"{number}: {score:.2f}" for number, score in enumerate(scores, 1))
     with host.no_undo():
-        panel.put(node, "candidate_scores", text or "none")
+        panel.put(node, "candidate_scores", remote.scores_text(scores))
     show_candidate(node, frame)
 
 

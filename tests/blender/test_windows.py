@@ -147,3 +147,39 @@ def test_prompts_are_drawn_over_both_editors(clicked):
     for name in ("image.xwd", "clip.xwd"):
         seen = picture(folder / name).astype(int)
         assert (np.abs(seen - blue).max(axis=-1) < 8).sum() > 100, name
+
+
+@pytest.fixture(scope="module")
+def worked(tmp_path_factory, clip, server):
+    """What came of Segment and Track with a real server."""
+    folder = tmp_path_factory.mktemp("working")
+    said, facts = run(folder, clip, server, "windows_working")
+    assert facts.get("over"), said
+    return folder, facts
+
+
+def test_candidates_are_shown_chosen_and_outdated_by_another_click(worked):
+    folder, facts = worked
+    assert facts["scores"].startswith("object1 1: ")
+    assert 0.001 < facts["area"] < 0.9
+    assert facts["chosen"] == 2
+    assert facts["outdated"]
+    orange = np.array([0xFF, 0x9A, 0x3C])
+    seen = picture(folder / "candidate.xwd").astype(int)
+    assert (np.abs(seen - orange).max(axis=-1) < 8).sum() > 30, "the point is drawn"
+
+
+def test_blender_goes_on_while_the_server_works_and_tells_how_far_it_is(worked):
+    _, facts = worked
+    assert facts["free"] > 2
+    assert facts["free_while_tracking"] > 5
+    assert any("frames" in one for one in facts["said"]), facts["said"]
+    assert facts["status"] == "current: 4 frames, 1001-1004"
+    assert facts["progress"] == ""
+
+
+def test_cancel_frees_the_node_at_once_and_an_absent_server_is_named(worked):
+    _, facts = worked
+    assert facts["cancels"]
+    assert facts["cancelled"].startswith("cancelled")
+    assert "/nowhere/server.sock" in facts["failed"]

@@ -95,6 +95,10 @@ def until(happened, tries=60):
         if happened():
             return
         yield 0.1
+    from airoto_blender import nodes
+
+    told = [(one.progress, one.status) for one in nodes.ours()]
+    raise AssertionError(f"it did not happen; the node says {told}")
 
 
 def press(area, operator, region="UI", **values):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -255,6 +255,12 @@ def made_with(provenance: Mapping[str, Any]) -> str:
         for one in provenance.get("engines", ())
     ]
     return f"AIRoto {provenance.get('airoto_version', '?')}: {', '.join(engines)}"
+
+
+def scores_text(scores: Iterable[float]) -> str:
+    """Scores of candidates as an artist reads them."""
+    said = ", ".join(f"{number}: {score:.2f}" for number, score in enumerate(scores, 1))
+    return said or "none"
 
 
 def _link(ask: Ask) -> Any:
