@@ -2,10 +2,13 @@
 
     python tests/benchmarks/memory_flat.py                      # 60 and 600 frames, every tracker
     python tests/benchmarks/memory_flat.py --frames 40 160 --tracker null
+    AIROTO_WEIGHTS=... AIROTO_ENGINES=tiny_engines PYTHONPATH=tests/engines \\
+        python tests/benchmarks/memory_flat.py --tracker cutie-test --tracker sam2.1-test
 
-Every run has a server process of its own and keyframes on the first and the last frame, so
-that both directions are tracked and blended. The long shot is the sample clip played to and
-fro. Peak: resident memory (VmHWM) of the server and of its decoding processes, added up. Linux.
+Every run has a server process and a cache of results of its own, and keyframes on the first and
+the last frame, so that both directions are tracked and blended. The long shot is the sample clip
+played to and fro. Peak: resident memory (VmHWM) of the server and of its decoding processes, added
+up. Linux.
 """
 
 from __future__ import annotations
@@ -78,7 +81,7 @@ def tracker_names() -> list[str]:
 def measure(clip: SamplePaths, folder: Path, tracker: str, frames: int) -> Peak:
     """Render a shot of so many frames in a new server; `folder` must not be there yet."""
     recipe = _shot(clip, folder, tracker, frames)
-    with _server() as link:
+    with _server(folder / "cache") as link:
         pid = link.call("GetServerInfo", {})["pid"]
         _start_decoders(link, pid, recipe)
         began = time.monotonic()
@@ -116,9 +119,15 @@ def _shot(clip: SamplePaths, folder: Path, tracker: str, frames: int) -> dict[st
 
 
 @contextmanager
-def _server() -> Iterator[GrpcLink]:
-    """A new server's link."""
-    local = LocalServer(waiting=lambda seconds: None, options=("--threads", str(_THREADS)))
+def _server(cache: Path | None = None) -> Iterator[GrpcLink]:
+    """A new server's link.
+
+    Args:
+        cache: folder for its results; None: it keeps none. Never the user's, in which results of
+            an earlier run may lie: nothing would be tracked.
+    """
+    options = ("--threads", str(_THREADS), "--cache", "off" if cache is None else str(cache))
+    local = LocalServer(waiting=lambda seconds: None, options=options)
     try:
         with GrpcLink(local.target) as link:
             yield link

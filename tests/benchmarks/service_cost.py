@@ -7,10 +7,10 @@
 The plain loop is that of the package which carries the network (rf-cutie's `InferenceCore`,
 transformers' video model with its session), over pictures that are in memory already, as its own
 examples have it, to a mask of the picture's size; the null engine's is the engine alone. The
-service decodes half EXR, converts colour, tracks the same frames one way, writes half EXR mattes,
-and tells of every frame. Both in this run, one after the other, on one thread. Given are
-milliseconds of processor time, of the server and its decoding processes: what other work on the
-machine takes is not in them. Linux.
+service decodes half EXR, converts colour, tracks the same frames one way, keeps masks in a cache of
+its own that is empty at first, writes half EXR mattes, and tells of every frame. Both in this run,
+one after the other, on one thread. Given are milliseconds of processor time, of the server and its
+decoding processes: what other work on the machine takes is not in them. Linux.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def _served(clip: memory_flat.SamplePaths, folder: Path, tracker: str, frames: i
     recipe["matte"] = {"engine": "none"}
     recipe["track"] = {"engine": tracker, "direction": "DIRECTION_FORWARD"}
     told: list[float] = []
-    with memory_flat._server() as link:
+    with memory_flat._server(folder / "cache") as link:
         pid = link.call("GetServerInfo", {})["pid"]
         for answer in link.stream("Render", {"recipe": recipe}):
             if answer.get("frame", {}).get("status") == "FRAME_STATUS_DONE":

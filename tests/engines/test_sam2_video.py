@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,12 +80,16 @@ def by_number(count: int, first: int = 0) -> dict[int, Picture]:
     return {first + each: picture for each, picture in enumerate(frames(count))}
 
 
-def test_letting_go_changes_no_bit_of_any_mask() -> None:
+@pytest.mark.parametrize("second", [True, False], ids=["2.1", "2"])
+def test_letting_go_changes_no_bit_of_any_mask(tmp_path: Path, second: bool) -> None:
+    size = replace(neural.TINY_SAM2, second=second)
+    path = neural.write_meta_sam2(tmp_path / "tiny.pt", neural.sam2_model(size))
+    engine = sam2_video.build(size, neural.facts(size.name), LoadOptions(checkpoint=path))
     # 24 frames: more than the 7 memories and 16 pointers that are looked at.
     pictures, order = by_number(24), list(range(24))
     keyframes = {0: FIRST, 11: neural.disc(HEIGHT, WIDTH, 70, 30, 18)}
-    expected = package_logits(neural.TINY_SAM2, pictures, order, keyframes)
-    run = neural.tiny_sam2_tracker().begin([1], seed=0)
+    expected = package_logits(size, pictures, order, keyframes)
+    run = engine.begin([1], seed=0)
     found = track(run, pictures, order, {f: {1: m} for f, m in keyframes.items()})
     assert np.std([found[each][1].mask for each in order]) > 0.05
     for each in order:
@@ -267,7 +272,14 @@ def test_every_size_is_listed_as_a_tracker() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["sam2.1-tiny", neural.large("sam2.1-small")])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sam2.1-tiny",
+        *(neural.large(f"sam2.1-{size}") for size in ("small", "base-plus", "large")),
+        *(neural.large(f"sam2-{size}") for size in ("tiny", "small", "base-plus", "large")),
+    ],
+)
 def test_the_true_sizes_agree_with_the_package(tmp_path: Path, name: str) -> None:
     size = neural.sam2_size(name)
     path = neural.write_meta_sam2(tmp_path / f"{name}.pt", neural.sam2_model(size))
