@@ -148,6 +148,11 @@ def load_sequence(name: str, path: str) -> Any:
     return image
 
 
+def plain_value(value: Any) -> Any:
+    """A property's value without the noise of Blender's 32-bit floats: 0.1 is 0.1."""
+    return round(value, 6) if isinstance(value, float) else value
+
+
 def load_image(path: str) -> Any:
     """A new image data-block of a file.
 

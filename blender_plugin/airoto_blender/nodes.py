@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from airoto.errors import AIRotoError, BadRequestError, CancelledError
-from airoto_client.node import asking, cache_paths, staleness
+from airoto_client.node import asking, cache_paths, preset_report, staleness
 from airoto_client.node import state as states
 from airoto_client.node.cache_paths import NodePlace
 from airoto_client.node.plate_files import file_of
 from airoto_client.node.recipe_form import Settings
-from airoto_client.node.state import State
+from airoto_client.node.state import Lock, State
 
-from . import host, inside, plates
+from . import host, inside, plates, presets
 from .host import bpy
 from .plates import Plate
 from .properties import RECIPE
@@ -94,7 +94,9 @@ def edit(node: Node, what: str, new: State) -> None:
 
 def settings_of(node: Node) -> Settings:
     """The settings that the recipe depends on."""
-    return Settings(name=node.name, **{name: _plain(getattr(node, name)) for name in RECIPE})
+    return Settings(
+        name=node.name, **{name: host.plain_value(getattr(node, name)) for name in RECIPE}
+    )
 
 
 def take_plate(node: Node) -> None:
@@ -127,27 +129,44 @@ def check_frame(node: Node, frame: int) -> None:
         )
 
 
-def folder_of(node: Node) -> str:
-    """The node's folder, absolute.
-
-    Raises:
-        BadRequestError: as `NodePlace.folder`.
-    """
+def place_of(node: Node) -> NodePlace:
+    """What the node's folder depends on, and how its paths are written."""
     script = host.script_path()
     library = node.id_data.library
     if library is not None:
         script = host.absolute(library.filepath)
-    user = cache_paths.user_folders()
-    place = NodePlace(
+    try:
+        name = presets.taken_by(node).name
+    except AIRotoError:
+        name = ""
+    user, tokens = cache_paths.user_folders(), preset_report.tokens(name)
+    return NodePlace(
         script=script,
         node=node.name,
         node_id=node.node_id,
         home=user["home"],
         temp=user["temp"],
         user=user["user"],
+        show=tokens["show"],
+        sequence=tokens["sequence"],
+        task=tokens["task"],
     )
+
+
+def folder_of(node: Node) -> str:
+    """The node's folder, absolute.
+
+    Raises:
+        BadRequestError: as `NodePlace.folder`.
+    """
     template = str(node.cache_folder)
-    return place.folder(host.absolute(template) if template.startswith("//") else template)
+    template = host.absolute(template) if template.startswith("//") else template
+    return place_of(node).folder(template)
+
+
+def locks_of(node: Node, state: State) -> tuple[Lock, ...]:
+    """Approved frames, with absolute paths."""
+    return asking.with_absolute(state.locks, place_of(node))
 
 
 def recipe_of(node: Node, plate: Plate, state: State, *, output: str) -> dict[str, Any]:
@@ -165,7 +184,9 @@ def recipe_of(node: Node, plate: Plate, state: State, *, output: str) -> dict[st
     if plate.is_movie:
         fields["movie_first_frame"] = 1
     seen = asking.SeenPlate(plate.identity, plate.identity, plate.path, "", fields)
-    return asking.recipe_of(seen, state, settings_of(node), folder="", pin={}, output=output)
+    return asking.recipe_of(
+        seen, state, settings_of(node), folder="", pin=presets.pin_of(node), output=output
+    )
 
 
 def wanted_key(node: Node, plate: Plate, state: State) -> str:
@@ -229,6 +250,8 @@ def refresh(node: Node) -> None:
         return
     try:
         state = state_of(node)
+        with quiet():
+            broken = presets.keep_locks(node)
     except AIRotoError as exc:
         node.status = exc.message
         return
@@ -240,6 +263,8 @@ def refresh(node: Node) -> None:
         image = _result_image(node, manifest)
         inside.sync(node, state, node.plate, image, first=node.first, last=node.last)
     node.status = _status(node, key, manifest)
+    if broken:
+        node.progress = "; ".join(broken)
 
 
 def refresh_by_id(node_id: str) -> None:
@@ -301,8 +326,3 @@ def _status(node: Node, key: str, manifest: staleness.Manifest | None) -> str:
     count, last = len(manifest.finished), manifest.finished[-1]
     what = "current" if key == node.result_key else "stale"
     return f"{what}: {count} frames, {manifest.finished[0]}-{last}"
-
-
-def _plain(value: Any) -> Any:
-    # Blender keeps 32-bit floats: 0.1 comes back as 0.10000000149, and would do so in a recipe.
-    return round(value, 6) if isinstance(value, float) else value

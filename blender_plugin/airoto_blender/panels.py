@@ -7,7 +7,7 @@ from typing import Any
 from airoto.errors import AIRotoError
 from airoto_client.node.state import State
 
-from . import candidates, editors, nodes, operators, tasks
+from . import candidates, editors, nodes, operators, presets, tasks
 from .host import bpy
 
 _GROUPS = (
@@ -66,12 +66,38 @@ class _Panel:
         for name in ("take_plate", "show_plate", "plate_from_clip"):
             button(row, name)
         layout.prop(node, "overlay_opacity")
+        row = layout.row(align=True)
+        is_approved = editors.frame_of(context, node) in state.locked_frames
+        button(row, "unlock_frame" if is_approved else "lock_frame")
+        if state.locks:
+            layout.label(text=f"approved: {', '.join(map(str, state.locked_frames))}")
+        _preset(layout, node)
+        locked = presets.locked(node)
         for title, names in _GROUPS:
             box = layout.box()
             box.label(text=title)
             for name in names:
-                box.prop(node, name)
+                line = box.row()
+                line.enabled = name not in locked
+                line.prop(node, name)
         button(layout, "start_server")
+
+
+def _preset(layout: Any, node: Any) -> None:
+    """The node's preset, and what differs."""
+    box = layout.box()
+    box.operator("airoto.choose_preset").node_id = node.node_id
+    try:
+        told = presets.told(node)
+    except AIRotoError as exc:
+        told = [exc.message]
+    for line in told:
+        box.label(text=line)
+    if told:
+        row = box.row(align=True)
+        for words, pinned in (("Reset to Show", False), ("Reset to Taken", True)):
+            press = row.operator("airoto.reset_preset", text=words)
+            press.node_id, press.pinned = node.node_id, pinned
 
 
 def _candidates(layout: Any, node: Any, state: State, frame: int) -> None:

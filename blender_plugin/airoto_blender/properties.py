@@ -109,6 +109,7 @@ OWN: dict[str, Any] = {
         update=_changed,
         description="Where mattes lie; tokens as {script_dir}, {script}, {node}. Empty: the usual",
     ),
+    "preset": _p.StringProperty(name="Preset"),
     "server": _p.StringProperty(
         name="Server", description="unix:/path/server.sock or localhost:port; empty: the usual"
     ),

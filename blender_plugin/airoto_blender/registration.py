@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import atexit
 
-from . import clicking, gate, host, mask_operators, node, operators, overlay, panels, preferences
+from . import (
+    clicking,
+    gate,
+    host,
+    mask_operators,
+    node,
+    operators,
+    overlay,
+    panels,
+    preferences,
+    showing,
+)
 
-_PARTS = (preferences, node, operators, clicking, mask_operators, overlay, panels, gate)
+_PARTS = (preferences, node, operators, clicking, mask_operators, showing, overlay, panels, gate)
 _done: list[object] = []
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from airoto.errors import AIRotoError, BadRequestError
-from airoto_client.node import asking, cache_paths, jobs, remote, staleness
+from airoto_client.node import approving, asking, cache_paths, jobs, remote, staleness
 from airoto_client.node.delivery import Arriving
 from airoto_client.node.state import State
 
@@ -24,6 +24,7 @@ def track(node: Node, first: int, last: int) -> None:
     state = nodes.state_of(node)
     asking.check_prompts(state)
     asking.check_range(state, nodes.settings_of(node))
+    approving.check_locks(state)
     one = _Tracking(node.node_id, (first, last))
     if not plates.is_rendered(node):
         one.ask_for(node)
@@ -100,12 +101,14 @@ def ask_of(node: Node, state: State, frames: tuple[int, int]) -> remote.Ask:
     folder = nodes.folder_of(node)
     key = nodes.wanted_key(node, plate, state)
     output = cache_paths.result_pattern(folder, key)
+    recipe, locks = nodes.recipe_of(node, plate, state, output=output), nodes.locks_of(node, state)
     fed = inputs.fed(node.node_id) if plate.is_rendered else None
     return remote.Ask(
-        recipe=nodes.recipe_of(node, plate, state, output=output),
+        recipe=asking.with_locks(recipe, locks),
         key=key,
         folder=folder,
         frames=frames,
+        locks=locks,
         target=node.server.strip(),
         link="grpc",
         given=None if fed is None else fed.uploads(range(node.first, node.last + 1)),

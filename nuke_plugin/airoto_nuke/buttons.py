@@ -1,18 +1,15 @@
 """What each button does, by its name."""
 
-# ruff: noqa: PTH103, PTH105, PTH120, PTH123 - paths are text here, as knobs have them
+# ruff: noqa: PTH103, PTH105, PTH123 - paths are text here, as knobs have them
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
-from pathlib import Path
 from typing import Any, Callable
 
 from airoto.errors import BadRequestError
-from airoto_client.files import sha256_of, write_error
-from airoto_client.node import cache_paths, jobs, links, recipe_form, remote, state_ops
+from airoto_client.node import approving, cache_paths, jobs, links, recipe_form, remote, state_ops
 from airoto_client.node import state as states
 from airoto_nuke import bake, capture, detecting, host, nodes, panel, plates, presets, tasks, work
 from airoto_nuke.geometry import sampled_area, sampled_point
@@ -184,20 +181,14 @@ def lock_frame(node: Node) -> None:
     """Approve the frame: its file is kept aside."""
     frame = host.frame()
     manifest, path = work.frame_matte(node, frame)
-    if manifest.scale != 1:
-        raise BadRequestError(
-            "this matte was made at proxy size, and approved frames are full size",
-            hint="work at full size, on the Output tab, and track the frame again",
-        )
-    kept = cache_paths.locked_path(nodes.folder_of(node), manifest.key, frame)
-    try:
-        os.makedirs(os.path.dirname(kept), exist_ok=True)
-        shutil.copyfile(path, f"{kept}.tmp")
-        os.replace(f"{kept}.tmp", kept)
-    except OSError as exc:
-        raise write_error(exc, Path(kept)) from exc
-    shown, found = nodes.place_of(node).shown(kept), sha256_of(Path(kept))
-    new = state_ops.lock_frame(nodes.state_of(node), frame, shown, found)
+    new = approving.approved(
+        nodes.state_of(node),
+        frame,
+        path,
+        manifest=manifest,
+        folder=nodes.folder_of(node),
+        place=nodes.place_of(node),
+    )
     nodes.edit(node, "approve frame", new)
 
 

@@ -7,8 +7,7 @@ from typing import Any
 
 from airoto.errors import BadRequestError
 from airoto.presets.keys import KEYS
-from airoto.presets.names import Scope, parse_name
-from airoto_client.node import preset_values
+from airoto_client.node import preset_report, preset_values
 from airoto_client.node.preset_values import Taken
 
 Node = Any
@@ -29,10 +28,9 @@ def tokens(node: Node) -> dict[str, str]:
     """Values of the tokens that a preset's name gives; empty where it has no such part."""
     try:
         name = taken_by(node).name
-        scope = parse_name(name) if name else Scope()
     except BadRequestError:
-        scope = Scope()
-    return {"show": scope.show, "sequence": scope.sequence, "task": scope.task}
+        name = ""
+    return preset_report.tokens(name)
 
 
 def layer_of(node: Node, name: str) -> str:

@@ -81,10 +81,11 @@ def render_on_farm() -> None:
 def create(kind: str) -> None:
     """A new node, from the menu, with the usual preset of the session's show."""
     from airoto.errors import AIRotoError
-    from airoto_nuke import host, presets
+    from airoto_client.node import preset_known
+    from airoto_nuke import host
 
     try:
-        name = presets.usual()
+        name = preset_known.usual(host.log)
         made = _create(kind, name)
     except AIRotoError as exc:
         host.log(f"AIRoto: no preset: {exc.message}")
@@ -116,11 +117,12 @@ def create_preset(node: str, name: str) -> Any:
 
 
 def _create(kind: str, preset: str) -> Any:
+    from airoto_client.node import preset_known
     from airoto_nuke import nodes, presets
     from airoto_nuke.knobs import NodeKind
 
     if preset:
-        presets.resolved(preset)  # before there is a node
+        preset_known.resolved(preset)  # before there is a node
     made = nodes.create(NodeKind[kind])
     presets.begin(made, preset)
     nodes.refresh(made)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Callable
 
 from airoto.errors import AIRotoError, BadRequestError
-from airoto_client.node import asking, cache_paths, remote, staleness
+from airoto_client.node import approving, asking, cache_paths, remote, staleness
 from airoto_client.node.delivery import Arriving
 from airoto_client.node.state import State
 from airoto_nuke import capture, guides, host, nodes, panel, plates, tasks
@@ -115,10 +115,8 @@ def frame_matte(node: Node, frame: int) -> tuple[staleness.Manifest, str]:
     manifest = nodes.shown_manifest(node)
     wanted = nodes.key_now(node, nodes.state_of(node))
     found = staleness.verdict(str(nodes.value(node, "result_key")), wanted, manifest, frame)
-    if found is not staleness.Verdict.CURRENT or manifest is None:
-        raise BadRequestError(
-            f"the matte of frame {frame} is {found.value}", hint="track that frame first"
-        )
+    approving.check_current(found, frame)
+    assert manifest is not None
     return manifest, cache_paths.frame_path(nodes.shown_pattern(node), frame)
 
 
@@ -205,11 +203,4 @@ def _check_locks(node: Node, state: State) -> None:
             f"frame {state.locks[0].frame} was approved at full size",
             hint="work at full size, on the Output tab, or unlock it",
         )
-    names = tuple(one.name for one in state.objects)
-    for lock in state.locks:
-        if lock.objects != names:
-            raise BadRequestError(
-                f"frame {lock.frame} was approved with {', '.join(lock.objects)}; "
-                f"now there are {', '.join(names)}",
-                hint="unlock it on the Track tab",
-            )
+    approving.check_locks(state)

@@ -13,9 +13,10 @@ import session
 from studio import FIRST, HERO, LAST
 
 from airoto.wire import recipe as recipes
+from airoto_client.node import preset_known
 from airoto_client.node.preset_values import KNOBS
 from airoto_client.presets.compiler import compile_presets, write_index
-from airoto_nuke import buttons, nodes, plates, preset_menu, presets, startup
+from airoto_nuke import buttons, nodes, plates, preset_menu, startup
 from airoto_nuke.knobs import NodeKind
 from airoto_server.ops.matte_file import read_provenance
 
@@ -151,7 +152,7 @@ def test_preset_to_node_to_recipe_to_node_loses_nothing(shop, studio, tmp_path):
     node = made(studio)
     studio.click(node, *HERO)
     data = recipe_of(node)
-    assert data["preset"] == presets.resolved(NAME).pin()
+    assert data["preset"] == preset_known.resolved(NAME).pin()
     file = tmp_path / "shot.airoto.json"
     recipes.write(recipes.from_dict(data), file)
     recipes.validate(recipes.read(file))
