@@ -6,11 +6,16 @@ Seconds here; `AIROTO_FLOOD_SECONDS=120` is the long form.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import socket
+import ssl
+import statistics
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
@@ -25,18 +30,21 @@ from airoto_server.app.sample import SamplePaths
 from airoto_server.service import gate, transfer
 
 from .conftest import RunningServer, StartServer
-from .rendering import Message, drawn_recipe
+from .rendering import Message, hero, sample_recipe
 from .serving import served
+from .studios import make_studio, serving
 
 SECONDS = float(os.environ.get("AIROTO_FLOOD_SECONDS", "3"))
-A_SECOND, IDLE, HALF_OPEN = 100, 500, 200
+A_SECOND, FLOODERS, IDLE, SILENT, HALF_OPEN = 100, 4, 500, 100, 200
+# How often streams are opened anew, in seconds: the server ends each after a while.
+ANEW = 20.0
 
-# HTTP/2's first words: the preface, empty settings; then the headers of a call to Render whose
-# message never comes (the block is written literally, without Huffman coding).
+# HTTP/2's first words: the preface, empty settings; then the headers of a call whose message
+# never comes (the block is written literally, without Huffman coding).
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("000000040000000000")
 
 
-def headers(stream: int, path: bytes) -> bytes:
+def headers(stream: int, path: bytes, token: str = "") -> bytes:
     fields = [
         (b":method", b"POST"),
         (b":scheme", b"http"),
@@ -45,90 +53,188 @@ def headers(stream: int, path: bytes) -> bytes:
         (b"content-type", b"application/grpc"),
         (b"te", b"trailers"),
     ]
+    if token:
+        fields.append((b"authorization", b"Bearer " + token.encode()))
     block = b"".join(
         b"\x00" + bytes([len(name)]) + name + bytes([len(value)]) + value for name, value in fields
     )
     return len(block).to_bytes(3, "big") + b"\x01\x04" + stream.to_bytes(4, "big") + block
 
 
-@pytest.fixture(scope="module")
-def target(start_server: StartServer) -> RunningServer:
-    return start_server("--threads", 2)
+@dataclass(frozen=True)
+class Flooded:
+    """A server and ways to it.
+
+    Attributes:
+        plain: a connection of which nothing was said yet.
+        spoken: one that HTTP/2 can be spoken on, over TLS where the server wants that.
+        link: an artist's, let in.
+        token: what lets calls of `spoken` in, or empty.
+    """
+
+    link: GrpcLink
+    pid: int
+    plain: Callable[[], socket.socket]
+    spoken: Callable[[], socket.socket]
+    newcomer: Callable[[], GrpcLink]
+    token: str = ""
+
+    def open_files(self) -> int:
+        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+
+    def assert_alive(self) -> None:
+        assert self.link.call("GetServerInfo", {}, timeout=60)["pid"] == self.pid
+
+
+def by_socket(start_server: StartServer) -> Flooded:
+    server = start_server("--threads", 2)
+    to = functools.partial(connected, server)
+    return Flooded(server.link, server.pid, to, to, lambda: GrpcLink(server.local.target))
+
+
+@contextlib.contextmanager
+def by_tls(folder: Path) -> Iterator[Flooded]:
+    studio = make_studio(folder)
+    context = ssl.create_default_context(cafile=studio.authority.folder / "ca.pem")
+    context.set_alpn_protocols(["h2"])
+    options = (*studio.tls(), "--tokens", str(studio.tokens.path))
+    with serving(folder, *options) as (port, _), contextlib.ExitStack() as stack:
+
+        def plain() -> socket.socket:
+            return socket.create_connection(("127.0.0.1", port), timeout=60)
+
+        def spoken() -> socket.socket:
+            return context.wrap_socket(plain(), server_hostname="localhost")
+
+        def newcomer() -> GrpcLink:
+            return GrpcLink(f"localhost:{port}", studio.access(studio.token))
+
+        link = stack.enter_context(newcomer())
+        pid = link.call("GetServerInfo", {}, timeout=60)["pid"]
+        yield Flooded(link, pid, plain, spoken, newcomer, studio.token)
+
+
+@pytest.fixture(scope="module", params=["socket", "tls"])
+def target(
+    request: pytest.FixtureRequest,
+    start_server: StartServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Flooded]:
+    if request.param == "socket":
+        yield by_socket(start_server)
+    else:
+        with by_tls(tmp_path_factory.mktemp("studio")) as made:
+            yield made
 
 
 def connected(server: RunningServer) -> socket.socket:
     one = socket.socket(socket.AF_UNIX)
-    one.settimeout(30)
+    one.settimeout(60)
     one.connect(server.local.target.removeprefix("unix:"))
     return one
 
 
-def click(clip: SamplePaths) -> Message:
-    recipe = drawn_recipe(clip, "/tmp/unused.####.exr")
+def click(clip: SamplePaths, number: int = 0) -> Message:
+    """A click that nobody made before, so that an engine has to work for it."""
+    point = {"x": 60.5 + number % 60, "y": 40.25 + number // 60 % 40 + number // 2400 / 1000}
+    prompt = {"frame": clip.first, "points": [point]}
+    recipe = sample_recipe(clip, "/tmp/unused.####.exr", objects=hero(prompt))
     return {"recipe": recipe, "frame": clip.first}
 
 
-def open_files(server: RunningServer) -> int:
-    return len(list(Path(f"/proc/{server.pid}/fd").iterdir()))
+def clicks_while(target: Flooded, clip: SamplePaths, seconds: float) -> list[float]:
+    """Seconds that each click took, one after the other in that time; none may fail."""
+    took: list[float] = []
+    end = time.monotonic() + seconds
+    while len(took) < 3 or time.monotonic() < end:
+        begun = time.monotonic()
+        assert target.link.call("Segment", click(clip, len(took)), timeout=60)["objects"]
+        took.append(time.monotonic() - begun)
+    return took
 
 
-def clicks_while(server: RunningServer, clip: SamplePaths, seconds: float) -> int:
-    """Clicks that were answered in that time, one after the other; none may fail."""
-    answered, end = 0, time.monotonic() + seconds
-    while answered < 3 or time.monotonic() < end:
-        assert server.link.call("Segment", click(clip), timeout=60)["objects"]
-        answered += 1
-    return answered
+def told(what: str, took: list[float]) -> None:
+    middle, worst = statistics.median(took) * 1000, max(took) * 1000
+    print(f"{what}; {len(took)} clicks answered, median {middle:.0f} ms, worst {worst:.0f} ms")
+
+
+@contextlib.contextmanager
+def beside(work: Callable[[threading.Event], None], count: int = 1) -> Iterator[None]:
+    """Threads that work until the block has ended; what they raise is raised."""
+    stop = threading.Event()
+    with ThreadPoolExecutor(count) as pool:
+        running = [pool.submit(work, stop) for _ in range(count)]
+        try:
+            yield
+        finally:
+            stop.set()
+    for one in running:
+        one.result()
 
 
 def test_clicks_are_answered_while_connections_come_by_the_hundred(
-    clip: SamplePaths, target: RunningServer
+    clip: SamplePaths, target: Flooded
 ) -> None:
-    stop, made = threading.Event(), [0]
+    call = headers(1, METHODS["GetServerInfo"].path.encode(), "airoto-" + "x" * 43)
+    kinds: list[tuple[Callable[[], socket.socket], bytes]] = [
+        (target.plain, b""),
+        (target.plain, b"GET / HTTP/1.1\r\n\r\n"),
+        (target.plain, os.urandom(64)),
+        (target.spoken, PREFACE),
+        (target.spoken, PREFACE + call),
+        (target.spoken, os.urandom(64)),
+    ]
+    made: list[int] = []
 
-    def flood() -> None:
-        words = (b"", PREFACE, b"GET / HTTP/1.1\r\n\r\n", os.urandom(64))
-        begin = time.monotonic()
+    def flood(stop: threading.Event) -> None:
+        begin, count = time.monotonic(), 0
         while not stop.is_set():
-            with contextlib.suppress(OSError), connected(target) as one:
-                one.sendall(words[made[0] % len(words)])
-            made[0] += 1
-            stop.wait(max(0.0, begin + made[0] / A_SECOND - time.monotonic()))
+            connect, words = kinds[count % len(kinds)]
+            with contextlib.suppress(OSError), connect() as one:
+                one.sendall(words)
+            count += 1
+            stop.wait(max(0.0, begin + count * FLOODERS / A_SECOND - time.monotonic()))
+        made.append(count)
 
     target.link.call("Segment", click(clip), timeout=60)
-    before = open_files(target)
-    thread = threading.Thread(target=flood)
-    thread.start()
-    try:
-        answered = clicks_while(target, clip, SECONDS)
-    finally:
-        stop.set()
-        thread.join()
-    print(f"{made[0]} connections in {SECONDS:g} s, {answered} clicks answered")
-    assert made[0] >= 10
+    before = target.open_files()
+    begun = time.monotonic()
+    with beside(flood, FLOODERS):
+        took = clicks_while(target, clip, SECONDS)
+    rate = sum(made) / (time.monotonic() - begun)
+    told(f"{sum(made)} connections, {rate:.0f} a second", took)
+    assert sum(made) >= 10
     end = time.monotonic() + 60
-    while open_files(target) > before + 8 and time.monotonic() < end:
+    while target.open_files() > before + 8 and time.monotonic() < end:
         time.sleep(0.2)
-    assert open_files(target) <= before + 8
+    assert target.open_files() <= before + 8
     target.assert_alive()
 
 
 def test_clicks_are_answered_beside_idle_connections_and_half_open_streams(
-    clip: SamplePaths, target: RunningServer
+    clip: SamplePaths, target: Flooded
 ) -> None:
     path = METHODS["Render"].path.encode()
+    begin = b"".join(headers(2 * n + 1, path, target.token) for n in range(HALF_OPEN // 2))
+
+    def half_open(stop: threading.Event) -> None:
+        while not stop.is_set():
+            with target.spoken() as first, target.spoken() as second:
+                for one in (first, second):
+                    one.sendall(PREFACE + begin)
+                stop.wait(ANEW)
+
     with contextlib.ExitStack() as stack:
-        for number in range(IDLE):
-            one = stack.enter_context(connected(target))
-            if number % 2:
+        for number in range(IDLE + SILENT):
+            one = stack.enter_context(target.spoken() if number < IDLE else target.plain())
+            if number < IDLE:
                 one.sendall(PREFACE)
-        for _ in range(2):
-            many = stack.enter_context(connected(target))
-            streams = b"".join(headers(2 * n + 1, path) for n in range(HALF_OPEN // 2))
-            many.sendall(PREFACE + streams)
-        assert clicks_while(target, clip, SECONDS) >= 3
-        with GrpcLink(target.local.target) as newcomer:
-            assert newcomer.call("GetServerInfo", {}, timeout=60)["pid"] == target.pid
+        with beside(half_open):
+            took = clicks_while(target, clip, SECONDS)
+            assert target.open_files() > IDLE  # they are still there
+            with target.newcomer() as link:
+                assert link.call("GetServerInfo", {}, timeout=60)["pid"] == target.pid
+    told(f"{IDLE} idle connections, {HALF_OPEN} streams half-open", took)
     target.assert_alive()
 
 
@@ -145,7 +251,7 @@ def test_a_server_takes_only_so_many_connections(
             with contextlib.suppress(OSError):
                 one.sendall(PREFACE)
         server.assert_alive()
-        assert open_files(server) <= CONNECTIONS + 200
+        assert len(list(Path(f"/proc/{server.pid}/fd").iterdir())) <= CONNECTIONS + 200
     server.assert_alive()
 
 
