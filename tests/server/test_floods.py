@@ -30,6 +30,7 @@ from airoto_server.app.sample import SamplePaths
 from airoto_server.service import gate, transfer
 
 from .conftest import RunningServer, StartServer
+from .idlers import PREFACE, Idlers
 from .rendering import Message, hero, sample_recipe
 from .serving import served
 from .studios import make_studio, serving
@@ -39,11 +40,8 @@ A_SECOND, FLOODERS, IDLE, SILENT, HALF_OPEN = 100, 4, 500, 100, 200
 # How often streams are opened anew, in seconds: the server ends each after a while.
 ANEW = 20.0
 
-# HTTP/2's first words: the preface, empty settings; then the headers of a call whose message
-# never comes (the block is written literally, without Huffman coding).
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("000000040000000000")
 
-
+# The headers of a call whose message never comes (written literally, without Huffman coding).
 def headers(stream: int, path: bytes, token: str = "") -> bytes:
     fields = [
         (b":method", b"POST"),
@@ -225,13 +223,16 @@ def test_clicks_are_answered_beside_idle_connections_and_half_open_streams(
                 stop.wait(ANEW)
 
     with contextlib.ExitStack() as stack:
-        for number in range(IDLE + SILENT):
-            one = stack.enter_context(target.spoken() if number < IDLE else target.plain())
-            if number < IDLE:
-                one.sendall(PREFACE)
+        idlers = Idlers()
+        stack.callback(idlers.close)
+        for _ in range(IDLE):
+            idlers.add(target.spoken())
+        for _ in range(SILENT):
+            stack.enter_context(target.plain())
         with beside(half_open):
             took = clicks_while(target, clip, SECONDS)
-            assert target.open_files() > IDLE  # they are still there
+            assert idlers.alive == IDLE
+            assert target.open_files() > IDLE
             with target.newcomer() as link:
                 assert link.call("GetServerInfo", {}, timeout=60)["pid"] == target.pid
     told(f"{IDLE} idle connections, {HALF_OPEN} streams half-open", took)

@@ -7,61 +7,55 @@ way round.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from airoto.errors import BadRequestError
 from airoto.wire.access import secret_file
+from airoto_server.access.certificates import (
+    CertificateInfo,
+    alternative,
+    as_file,
+    begun,
+    certificate,
+    inspect,
+    key_usage,
+    named,
+)
 from airoto_server.access.folders import private_folder
+from airoto_server.access.revocation import Issued, read_list, remember, write_list
 from airoto_server.access.tokens import write_secret
 
 CA_DAYS = 3650
 DAYS = 397
 
-# Clocks of a studio differ a little.
-_EARLIER = timedelta(hours=1)
-_HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9-]+)*")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+_LIST = "ca.crl"
+_ISSUED = "issued.json"
 _USAGE = {"server": ExtendedKeyUsageOID.SERVER_AUTH, "client": ExtendedKeyUsageOID.CLIENT_AUTH}
 
 
-@dataclass(frozen=True)
-class CertificateInfo:
-    """What a certificate says.
-
-    Attributes:
-        file: where it lies.
-        role: `ca`, `server` or `client`.
-        name: its common name.
-        hosts: names and addresses of a server.
-        ends: when it ends, in UTC.
-    """
-
-    file: Path
-    role: str
-    name: str
-    hosts: tuple[str, ...]
-    ends: datetime
-
-    def days_left(self, now: datetime) -> float:
-        """Negative when it has ended."""
-        return (self.ends - now) / timedelta(days=1)
-
-
 class Authority:
-    """A folder with `ca.pem`, `ca.key` and what was signed by them; mode 0700."""
+    """A folder with `ca.pem`, `ca.key` and what was signed by them; mode 0700.
+
+    `ca.crl` names what was revoked, `issued.json` what was issued to clients.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    @property
+    def revocations(self) -> Path:
+        """The revocation list, for servers."""
+        return self.folder / _LIST
 
     def create(self, studio: str, days: int = CA_DAYS) -> CertificateInfo:
         """Make the authority.
@@ -73,14 +67,16 @@ class Authority:
             raise BadRequestError(f"{self.folder} holds an authority already")
         private_folder(self.folder, "the folder's argument")
         key = ec.generate_private_key(ec.SECP256R1())
-        name = _named(f"{studio} AIRoto CA")
+        name = named(f"{studio} AIRoto CA")
         made = (
-            _builder(name, name, key.public_key(), days)
+            begun(name, name, key.public_key(), days)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(_key_usage(signs_certificates=True), critical=True)
+            .add_extension(key_usage(signs_certificates=True), critical=True)
             .sign(key, hashes.SHA256())
         )
-        return self._write("ca", key, made)
+        info = self._write("ca", key, made)
+        write_list(self.revocations, (), made, key)
+        return info
 
     def server(self, hosts: Iterable[str], days: int = DAYS) -> CertificateInfo:
         """A certificate of a server under its host names and addresses; the first one names it.
@@ -89,7 +85,7 @@ class Authority:
             BadRequestError: a host is neither; there is no authority.
         """
         names = tuple(hosts)
-        return self._sign("server", names[0], days, [_alternative(host) for host in names])
+        return self._sign("server", names[0], days, [alternative(host) for host in names])
 
     def client(self, name: str, days: int = DAYS) -> CertificateInfo:
         """A certificate of somebody who uses servers, by name.
@@ -101,7 +97,29 @@ class Authority:
             raise BadRequestError(
                 f"{name!r} is no name; allowed: letters, digits, . _ @ -, at most 64"
             )
-        return self._sign("client", name, days, [])
+        self._issued()  # what lies there by that name is overwritten now
+        made = self._sign("client", name, days, [])
+        self._issued()
+        return made
+
+    def revoke(self, name: str) -> tuple[Issued, ...]:
+        """Let no certificate count that this client had until now; which ones.
+
+        Servers have to be shown the list that is written, `ca.crl`.
+
+        Raises:
+            BadRequestError: none was issued under that name that has not ended.
+        """
+        authority, key = self._signing()
+        gone = tuple(one for one in self._issued() if one.name == name)
+        if not gone:
+            raise BadRequestError(
+                f"no certificate of a client {name!r} is in use",
+                hint=f"airoto certs list {self.folder} shows them; those of servers cannot be "
+                "revoked: make a new authority",
+            )
+        write_list(self.revocations, (int(one.serial, 16) for one in gone), authority, key)
+        return gone
 
     def renew(self, file: str, days: int = DAYS) -> CertificateInfo:
         """A new key and certificate with the same names, in the same files.
@@ -122,26 +140,34 @@ class Authority:
     def certificates(self) -> tuple[CertificateInfo, ...]:
         """All that lie in the folder, the authority's first."""
         found = [inspect(path) for path in sorted(self.folder.glob("*.pem"))]
+        listed = self.revocations.exists()
+        gone = {one.serial_number for one in read_list(self.revocations)} if listed else set()
+        found = [replace(one, revoked=one.serial in gone) for one in found]
         return tuple(sorted(found, key=lambda one: (one.role != "ca", one.ends)))
 
-    def _sign(
-        self, role: str, name: str, days: int, hosts: list[x509.GeneralName]
-    ) -> CertificateInfo:
+    def _issued(self) -> tuple[Issued, ...]:
+        """What clients have, with what lies in the folder."""
+        return remember(self.folder / _ISSUED, self.certificates(), datetime.now(UTC))
+
+    def _signing(self) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
         if not (self.folder / "ca.pem").exists():
             raise BadRequestError(
                 f"{self.folder} holds no authority", hint=f"airoto certs init {self.folder}"
             )
-        authority = _certificate(self.folder / "ca.pem")
-        signing = serialization.load_pem_private_key(
-            secret_file(self.folder / "ca.key"), password=None
-        )
-        if not isinstance(signing, ec.EllipticCurvePrivateKey):
+        key = serialization.load_pem_private_key(secret_file(self.folder / "ca.key"), password=None)
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise BadRequestError(f"{self.folder / 'ca.key'} is no key of ours")
+        return certificate(self.folder / "ca.pem"), key
+
+    def _sign(
+        self, role: str, name: str, days: int, hosts: list[x509.GeneralName]
+    ) -> CertificateInfo:
+        authority, signing = self._signing()
         key = ec.generate_private_key(ec.SECP256R1())
         builder = (
-            _builder(_named(name), authority.subject, key.public_key(), days)
+            begun(named(name), authority.subject, key.public_key(), days)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_key_usage(signs_certificates=False), critical=True)
+            .add_extension(key_usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([_USAGE[role]]), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(signing.public_key()),
@@ -150,10 +176,10 @@ class Authority:
         )
         if hosts:
             builder = builder.add_extension(x509.SubjectAlternativeName(hosts), critical=False)
-        return self._write(f"{role}-{_as_file(name)}", key, builder.sign(signing, hashes.SHA256()))
+        return self._write(f"{role}-{as_file(name)}", key, builder.sign(signing, hashes.SHA256()))
 
     def _write(
-        self, stem: str, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate
+        self, stem: str, key: ec.EllipticCurvePrivateKey, made: x509.Certificate
     ) -> CertificateInfo:
         path = self.folder / f"{stem}.pem"
         write_secret(
@@ -164,88 +190,6 @@ class Authority:
                 serialization.NoEncryption(),
             ),
         )
-        write_secret(path, certificate.public_bytes(serialization.Encoding.PEM))
+        write_secret(path, made.public_bytes(serialization.Encoding.PEM))
         path.chmod(0o644)  # no secret: everybody who is shown it may read it
         return inspect(path)
-
-
-def inspect(path: Path) -> CertificateInfo:
-    """What a certificate's file says.
-
-    Raises:
-        BadRequestError: it cannot be read or is no certificate.
-    """
-    found = _certificate(path)
-    names = found.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    hosts: tuple[str, ...] = ()
-    role = "client"
-    for extension in found.extensions:
-        match extension.value:
-            case x509.BasicConstraints(ca=True):
-                role = "ca"
-            case x509.ExtendedKeyUsage() as usage if ExtendedKeyUsageOID.SERVER_AUTH in usage:
-                role = "server"
-            case x509.SubjectAlternativeName() as others:
-                hosts = tuple(str(one.value) for one in others)
-    name = str(names[0].value) if names else ""
-    return CertificateInfo(path, role, name, hosts, found.not_valid_after_utc)
-
-
-def _certificate(path: Path) -> x509.Certificate:
-    try:
-        return x509.load_pem_x509_certificate(path.read_bytes())
-    except OSError as exc:
-        raise BadRequestError(f"{path} cannot be read: {exc.strerror}", path=str(path)) from exc
-    except ValueError as exc:
-        raise BadRequestError(f"{path} is no certificate in PEM form", path=str(path)) from exc
-
-
-def _builder(
-    name: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, days: int
-) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _EARLIER)
-        .not_valid_after(now + timedelta(days=days))
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-    )
-
-
-def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _named(name: str) -> x509.Name:
-    try:
-        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    except ValueError as exc:
-        raise BadRequestError(f"{name!r} is no name for a certificate: {exc}") from exc
-
-
-def _alternative(host: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(host))
-    except ValueError:
-        pass
-    if not _HOST.fullmatch(host):
-        raise BadRequestError(f"{host!r} is no host name and no address")
-    return x509.DNSName(host)
-
-
-def _as_file(name: str) -> str:
-    return name.replace(":", "_")

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from airoto_server.access.certs import CA_DAYS, DAYS, Authority, CertificateInfo
+from airoto_server.access.certificates import CertificateInfo
+from airoto_server.access.certs import CA_DAYS, DAYS, Authority
 from airoto_server.access.running import run_verbs
 
 # Days before its end in which a certificate is called old.
@@ -50,6 +51,8 @@ def _parser() -> argparse.ArgumentParser:
     client.add_argument("name", metavar="NAME", help="whose it is")
     again = verb("renew", _renew, "a new certificate and key with the same names", DAYS)
     again.add_argument("file", metavar="FILE", help="as `list` names it: server-render1.pem")
+    gone = verb("revoke", _revoke, "let a client's certificates count no more: writes DIR/ca.crl")
+    gone.add_argument("name", metavar="NAME", help="whose certificates")
     verb("list", _list, "all certificates and when they end")
     return parser
 
@@ -70,6 +73,17 @@ def _renew(options: argparse.Namespace) -> None:
     _print([_authority(options).renew(options.file, options.days)], options)
 
 
+def _revoke(options: argparse.Namespace) -> None:
+    authority = _authority(options)
+    gone = authority.revoke(options.name)
+    if options.json:
+        print(json.dumps([{"serial": one.serial, "ends": one.ends} for one in gone]))
+        return
+    for one in gone:
+        print(f"{one.name}  serial {one.serial}  until {one.ends[:10]}  REVOKED")
+    print(f"put {authority.revocations} where servers read it (--client-crl); it counts at once")
+
+
 def _list(options: argparse.Namespace) -> None:
     _print(_authority(options).certificates(), options)
 
@@ -81,7 +95,15 @@ def _print(found: Sequence[CertificateInfo], options: argparse.Namespace) -> Non
         return
     for one in found:
         left = one.days_left(now)
-        state = "  ENDED" if left < 0 else f"  {left:.0f} days left" if left < SOON else ""
+        state = (
+            "  REVOKED"
+            if one.revoked
+            else "  ENDED"
+            if left < 0
+            else f"  {left:.0f} days left"
+            if left < SOON
+            else ""
+        )
         print(
             f"{one.file}  {one.role}  {', '.join(one.hosts) or one.name}"
             f"  until {one.ends:%Y-%m-%d}{state}"
@@ -96,6 +118,7 @@ def _told(one: CertificateInfo, now: datetime) -> dict[str, object]:
         "hosts": list(one.hosts),
         "ends": one.ends.isoformat(),
         "days_left": round(one.days_left(now), 1),
+        "revoked": one.revoked,
     }
 
 

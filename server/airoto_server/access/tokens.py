@@ -159,7 +159,7 @@ class TokenCheck:
         self._file = file
         self._clock = clock
         self._lock = threading.Lock()
-        self._stamp = _stamp(file.path)
+        self._stamp = stamp_of(file.path)
         self._entries = file.entries()
 
     def name_of(self, token: str) -> str | None:
@@ -173,7 +173,7 @@ class TokenCheck:
         return name
 
     def _current(self) -> tuple[TokenEntry, ...]:
-        stamp = _stamp(self._file.path)
+        stamp = stamp_of(self._file.path)
         with self._lock:
             if stamp != self._stamp:
                 try:
@@ -231,7 +231,7 @@ def _entry(data: dict[str, Any]) -> TokenEntry:
     return made
 
 
-def _stamp(path: Path) -> tuple[int, int, int]:
+def stamp_of(path: Path) -> tuple[int, int, int]:
     try:
         found = path.stat()
     except OSError:

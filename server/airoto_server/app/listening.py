@@ -17,9 +17,10 @@ import grpc
 from airoto.errors import BadRequestError
 from airoto.wire.access import secret_file
 from airoto.wire.channel import Target, default_target, parse_target
-from airoto_server.access.certs import inspect
+from airoto_server.access.certificates import inspect
 from airoto_server.access.certs_cli import SOON
 from airoto_server.access.people import People, Person, read_people
+from airoto_server.access.revocation import CertificateCheck
 from airoto_server.access.start_token import StartToken
 from airoto_server.access.token_cli import default_file
 from airoto_server.access.tokens import TokenCheck, TokenFile
@@ -62,6 +63,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--client-ca", type=Path, metavar="FILE", help="clients show a certificate signed by this"
     )
     group.add_argument(
+        "--client-crl",
+        type=Path,
+        metavar="FILE",
+        help="certificates that do not count any more (airoto certs revoke); read again when it "
+        "changes",
+    )
+    group.add_argument(
         "--tokens",
         nargs="?",
         const=_OWN_FILE,
@@ -88,7 +96,7 @@ def listening(options: argparse.Namespace) -> Listening:
     target = _target(options)
     studio = [
         f"--{name.replace('_', '-')}"
-        for name in ("tls_cert", "tls_key", "client_ca", "tokens", "people")
+        for name in ("tls_cert", "tls_key", "client_ca", "client_crl", "tokens", "people")
         if getattr(options, name) is not None
     ]
     if options.tls_cert is None and options.tls_key is None:
@@ -104,7 +112,10 @@ def listening(options: argparse.Namespace) -> Listening:
             f"{target} with TLS alone would let anybody in",
             hint="name --tokens (airoto token create NAME), or --client-ca (airoto certs), or both",
         )
-    return Listening(target, _studio_door(options), _credentials(options))
+    if options.client_crl is not None and options.client_ca is None:
+        raise BadRequestError("--client-crl needs --client-ca, whose certificates it is about")
+    credentials = _credentials(options)
+    return Listening(target, _studio_door(options), credentials)
 
 
 def _target(options: argparse.Namespace) -> Target:
@@ -146,7 +157,10 @@ def _studio_door(options: argparse.Namespace) -> StudioDoor:
                 path=str(file.path),
             )
         name_of = TokenCheck(file).name_of
-    return StudioDoor(people, name_of, certificates=options.client_ca is not None)
+    counts = None
+    if options.client_ca is not None:
+        counts = CertificateCheck(options.client_ca, options.client_crl).counts
+    return StudioDoor(people, name_of, counts)
 
 
 def _credentials(options: argparse.Namespace) -> grpc.ServerCredentials:

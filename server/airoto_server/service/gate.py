@@ -85,12 +85,18 @@ class StudioDoor:
 
     Attributes:
         name_of: whose token it is; None: no tokens are asked for, only certificates.
-        certificates: whether clients have to show one that the studio's CA signed.
+        counts: whether a client's certificate (PEM), which the studio's CA signed, counts at this
+            moment; None: none is asked for.
     """
 
     people: People
     name_of: Callable[[str], str | None] | None
-    certificates: bool
+    counts: Callable[[bytes], bool] | None
+
+    @property
+    def certificates(self) -> bool:
+        """See `Door`."""
+        return self.counts is not None
 
     def by_token(self, token: str) -> Person | None:
         """See `Door`."""
@@ -101,17 +107,21 @@ class StudioDoor:
 
     def by_connection(self, person: Person, context: Any) -> Person | None:
         """See `Door`."""
-        if not self.certificates:
+        if self.counts is None:
             return person
-        shown = [one.decode("utf-8", "replace") for one in _common_names(context)]
+        shown = [one.decode("utf-8", "replace") for one in _told(context, "x509_common_name")]
+        files = list(_told(context, "x509_pem_cert"))
+        if len(files) != 1 or not self.counts(files[0]):
+            return None
         if len(shown) != 1 or (self.name_of is not None and shown[0] != person.name):
             return None
         return self.people.find(shown[0])
 
 
-def _common_names(context: Any) -> Iterable[bytes]:
+def _told(context: Any, what: str) -> Iterable[bytes]:
+    """What the connection says of a client's certificate."""
     found: dict[str, Iterable[bytes]] = context.auth_context()
-    return found.get("x509_common_name", ())
+    return found.get(what, ())
 
 
 class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # no generic at run time
