@@ -1,6 +1,8 @@
 # Installs AIRoto's client on Windows: powershell -File install\install.ps1 --help
 # The server needs Unix sockets; let AIROTO_SERVER name one on another machine. Never run where it was written.
-$ErrorActionPreference = 'Stop'
+# Windows PowerShell 5.1 takes what a program writes to its error stream for an error of the script, and `py -3.13`
+# writes there where there is no 3.13: go on, codes of exit are looked at.
+$ErrorActionPreference = 'Continue'
 $script = Join-Path $PSScriptRoot 'install.py'
 $candidates = @()
 if ($env:AIROTO_PYTHON) { $candidates += , @($env:AIROTO_PYTHON) }
@@ -12,13 +14,13 @@ foreach ($candidate in $candidates) {
     if (-not (Get-Command $program -ErrorAction SilentlyContinue)) { continue }
     & $program @options -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>$null
     if ($LASTEXITCODE -eq 0) {
-        $verbs = 'install', 'upgrade', 'rollback', 'uninstall', 'versions', 'prune', 'bundle'
         $arguments = @($args)
-        $installs = $arguments.Count -eq 0 -or $arguments[0] -notin $verbs[2..6]
+        $others = 'rollback', 'uninstall', 'versions', 'prune', 'bundle'
+        $installs = $arguments.Count -eq 0 -or $arguments[0] -notin $others
         if ($installs -and '--client-only' -notin $arguments) { $arguments += '--client-only' }
         & $program @options -I $script @arguments
         exit $LASTEXITCODE
     }
 }
-Write-Error 'Python 3.9 or newer is needed and was not found; set AIROTO_PYTHON to one'
+[Console]::Error.WriteLine('install: Python 3.9 or newer is needed and was not found; set AIROTO_PYTHON to one')
 exit 6

@@ -10,18 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from airoto_install.devices import TorchIndex
 from airoto_install.files import CopyTree, MakeFolder, said, write_atomic
 from airoto_install.layout import UNFINISHED, VERSION_RECORD
 from airoto_install.plan import Step, Tell
+from airoto_install.pythons import Python
 from airoto_install.trees import PAYLOAD, Tree
-from airoto_install.venvs import (
-    BuildWheel,
-    MakeVenv,
-    PipInstall,
-    Python,
-    RunInVenv,
-    venv_python,
-)
+from airoto_install.venvs import BuildWheel, MakeVenv, PipInstall, RunInVenv, venv_python
 
 
 @dataclass(frozen=True)
@@ -88,7 +83,7 @@ class Recipe:
         extra: `server`, or empty for the client alone.
         device: what the server computes on by default.
         offline: packages come from `tree`'s wheels alone.
-        torch_index: an index that torch alone is taken from, or empty.
+        torch_index: where torch comes from.
     """
 
     tree: Tree
@@ -96,12 +91,12 @@ class Recipe:
     extra: str
     device: str
     offline: bool
-    torch_index: str
+    torch_index: TorchIndex
 
     @property
     def id(self) -> str:
         """The version's name: the same for the same files, Python and choices."""
-        facts = (self.python.name, self.extra, self.device, self.torch_index)
+        facts = (self.python.name, self.extra, self.device, self.torch_index.url)
         return f"{self.tree.version}-{self.tree.fingerprint(*facts)}"
 
     def steps(self, folder: Path) -> tuple[Step, ...]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -125,6 +126,13 @@ def sha256(path: Path) -> str:
         while block := file.read(_BLOCK):
             total.update(block)
     return total.hexdigest()
+
+
+def this_platform() -> str:
+    """The platform that this runs on."""
+    system = {"Linux": "linux", "Darwin": "macos", "Windows": "windows"}.get(platform.system(), "")
+    machine = platform.machine().lower().replace("amd64", "x86_64")
+    return f"{system}-{machine}"
 
 
 def _parse(text: bytes, where: Path) -> dict[str, str]:

@@ -14,17 +14,13 @@ from airoto.errors import BadRequestError
 from airoto_client.exit_codes import ExitCode
 from airoto_install import licences, weights
 from airoto_install.building import CopyWheel
-from airoto_install.bundles import Bundle, write_facts, write_sums
+from airoto_install.bundles import Bundle, this_platform, write_facts, write_sums
+from airoto_install.commands import run
+from airoto_install.devices import PIPS_OWN
 from airoto_install.files import CopyTree, said
+from airoto_install.pythons import CLIENT_PYTHONS, SERVER_PYTHONS, find_python
 from airoto_install.trees import PAYLOAD, Tree
-from airoto_install.venvs import (
-    CLIENT_PYTHONS,
-    SERVER_PYTHONS,
-    MakeVenv,
-    find_python,
-    run,
-    venv_python,
-)
+from airoto_install.venvs import MakeVenv, venv_python
 
 # Tags of pip for each platform: glibc 2.28 is what hosts of these years are built for, and a wheel
 # for an older system runs on a newer one.
@@ -77,11 +73,12 @@ def main(argv: Sequence[str], tree: Tree) -> int:
     if options.dry_run:
         print("\n".join(_shown(bundle, tree)))
         return int(ExitCode.DONE)
+    index = "" if options.torch_index == PIPS_OWN else options.torch_index
     with said("cannot write to", target.parent):
         part = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
         with tempfile.TemporaryDirectory(prefix="airoto-bundle-") as work:
-            digest = _fill(bundle, part, tree, options.torch_index, Path(work))
+            digest = _fill(bundle, part, tree, index, Path(work))
         with said("cannot write", target):
             part.chmod(0o755)
             part.rename(target)
@@ -96,6 +93,8 @@ def main(argv: Sequence[str], tree: Tree) -> int:
 
 def _fill(bundle: Bundle, part: Path, tree: Tree, torch_index: str, work: Path) -> str:
     wheels = part / "wheels"
+    if bundle.weights:  # first: they may be refused for their licence, and packages take a while
+        weights.gather(bundle.weights, part / "weights", _tell)
     CopyTree(tree.root, part, PAYLOAD).apply(_tell)
     with said("cannot make", wheels):
         wheels.mkdir()
@@ -103,8 +102,6 @@ def _fill(bundle: Bundle, part: Path, tree: Tree, torch_index: str, work: Path) 
         venv = work / "{}.{}".format(*version)
         MakeVenv(find_python([version]), venv).apply(_tell)
         _packages(bundle, version, venv_python(venv), wheels, tree, torch_index)
-    if bundle.weights:
-        weights.gather(bundle.weights, part / "weights", _tell)
     licences.gather(wheels, part / "licences", bundle.weights)
     write_facts(replace(bundle, root=part))
     _tell("hash every file")
@@ -187,17 +184,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--client-only", action="store_true", help="without the server's packages")
     parser.add_argument("--dry-run", action="store_true", help="say what would be gathered")
-    torch_index_option(parser)
+    torch_index_option(parser, "your pip's own")
     return parser
-
-
-def this_platform() -> str:
-    """The platform that this runs on."""
-    import platform
-
-    system = {"Linux": "linux", "Darwin": "macos", "Windows": "windows"}.get(platform.system(), "")
-    machine = platform.machine().lower().replace("amd64", "x86_64")
-    return f"{system}-{machine}"
 
 
 def _version(text: str) -> tuple[int, int]:

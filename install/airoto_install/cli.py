@@ -15,8 +15,9 @@ from typing import NoReturn
 from airoto.errors import AIRotoError, BadRequestError
 from airoto_client.exit_codes import ExitCode, exit_code_of
 from airoto_client.nuke_setup.places import user_folder
-from airoto_install import plans
+from airoto_install import installing, leaving
 from airoto_install.bundles import SUMS, open_bundle
+from airoto_install.choosing import Wanted
 from airoto_install.devices import CHOICES
 from airoto_install.layout import Prefix
 from airoto_install.locking import alone, missing_folders
@@ -84,7 +85,7 @@ def _run(verb: str, options: argparse.Namespace, tree: Tree) -> int:
         return int(ExitCode.DONE)
     prefix.check()
     if verb == "uninstall" and not prefix.root.exists():
-        plan = plans.uninstall(prefix, home)
+        plan = leaving.uninstall(prefix, home)
         plan.apply(_tell)
     else:
         with alone(prefix.root) as fresh:
@@ -101,11 +102,11 @@ def _plan(
 ) -> Plan:
     home = Path.home()
     if verb == "rollback":
-        return plans.rollback(prefix, home, options.version)
+        return leaving.rollback(prefix, home, options.version)
     if verb == "uninstall":
-        return plans.uninstall(prefix, home)
+        return leaving.uninstall(prefix, home)
     if verb == "prune":
-        return plans.prune(prefix)
+        return leaving.prune(prefix)
     if verb == "upgrade" and prefix.active() is None:
         raise BadRequestError(f"there is no AIRoto in {prefix.root} to upgrade")
     bundle = None
@@ -117,7 +118,7 @@ def _plan(
         bundle = open_bundle(Path(where).absolute(), options.bundle_sha256)
         tree = Tree(bundle.root)
     nuke = [user_folder(home) if name == _USER else Path(name).absolute() for name in options.nuke]
-    wanted = plans.Wanted(
+    wanted = Wanted(
         tree=tree,
         home=home,
         nuke=tuple(nuke),
@@ -127,8 +128,9 @@ def _plan(
         python=options.python,
         torch_index=options.torch_index,
         bundle=bundle,
+        weights=options.weights,
     )
-    return plans.install(prefix, wanted, fresh)
+    return installing.install(prefix, wanted, fresh)
 
 
 def _prefix(named: str | None, home: Path, tree: Tree) -> Path:
@@ -199,23 +201,29 @@ def _parser(verb: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--bundle-sha256", default="", metavar="HEX", help=f"what the bundle's {SUMS} must be"
     )
+    parser.add_argument(
+        "--no-weights",
+        action="store_false",
+        dest="weights",
+        help="leave the bundle's weights out: they are on a share (AIROTO_WEIGHTS), or not allowed",
+    )
     parser.add_argument("--device", choices=CHOICES, default="auto", help="default: auto")
     parser.add_argument("--python", default="", metavar="PATH", help="the Python to use")
-    torch_index_option(parser)
+    torch_index_option(parser, "the build that fits the device")
     parser.add_argument(
         "--no-doctor", action="store_true", help="do not run `airoto doctor` at the end"
     )
     return parser
 
 
-def torch_index_option(parser: argparse.ArgumentParser) -> None:
-    """Where torch comes from."""
+def torch_index_option(parser: argparse.ArgumentParser, otherwise: str) -> None:
+    """Where torch comes from; `otherwise` says it where nothing is named."""
     parser.add_argument(
         "--torch-index",
         default=os.environ.get(INDEX_VARIABLE, ""),
         metavar="URL",
-        help="take torch from this index: builds for another CUDA, or for the processor alone "
-        f"(default: ${INDEX_VARIABLE}, else your pip's own)",
+        help="take torch from this index: builds for another CUDA, or a mirror; `pip`: from your "
+        f"pip's own (default: ${INDEX_VARIABLE}, else {otherwise})",
     )
 
 

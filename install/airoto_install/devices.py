@@ -12,6 +12,11 @@ from airoto.errors import EngineUnavailableError
 
 CHOICES = ("auto", "cpu", "cuda", "mps")
 
+# Where torch's makers have builds for the processor alone: 0.2 GB in place of 3. Their builds on
+# PyPI are for CUDA on Linux, for MPS on macOS.
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+PIPS_OWN = "pip"
+
 
 @dataclass(frozen=True)
 class Device:
@@ -40,6 +45,35 @@ def find_device(wanted: str = "auto") -> Device:
     if driver:
         return Device("cuda", driver)
     return Device("cpu", "no NVIDIA driver answers")
+
+
+@dataclass(frozen=True)
+class TorchIndex:
+    """Where torch comes from.
+
+    Attributes:
+        url: of an index for torch alone; empty: pip's own.
+        needed: whether it is an error if that cannot be had; else pip's own has to do.
+    """
+
+    url: str = ""
+    needed: bool = True
+
+
+PIPS_BUILD = TorchIndex()
+
+
+def torch_index(named: str, device: str) -> TorchIndex:
+    """The index whose torch fits a device.
+
+    Args:
+        named: by the user: an address, `pip` for pip's own, or empty for what fits.
+    """
+    if named:
+        return TorchIndex("" if named == PIPS_OWN else named)
+    if sys.platform == "linux" and device == "cpu":
+        return TorchIndex(CPU_INDEX, needed=False)
+    return PIPS_BUILD
 
 
 def _driver() -> str:

@@ -1,4 +1,4 @@
-"""Weights for a bundle, through `airoto weights`, which knows hashes and licences."""
+"""Weights in bundles, through `airoto weights`, which knows hashes and licences."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from airoto.errors import EngineUnavailableError
+from airoto.errors import BadRequestError, EngineForbiddenError, EngineUnavailableError
+from airoto.licences import Licences, remedy
+from airoto_install.bundles import Bundle
 from airoto_install.files import said
+from airoto_install.licences import LIST
 from airoto_install.plan import Tell
 
 
@@ -52,6 +55,33 @@ def described(names: Sequence[str]) -> list[dict[str, Any]]:
     return [{key: one[key] for key in keys} for one in json.loads(said_) if one["name"] in names]
 
 
+def check_allowed(bundle: Bundle) -> None:
+    """Refuse a bundle with weights that this installation does not allow.
+
+    Raises:
+        EngineForbiddenError: says which, and what would allow them.
+        BadRequestError: the bundle does not say what their licences are.
+    """
+    path = bundle.root / "licences" / LIST
+    try:
+        told = {one["name"]: one for one in json.loads(path.read_text("utf-8"))["weights"]}
+        licences = {name: str(told[name]["licence"]) for name in bundle.weights}
+        commercial = {name: bool(told[name]["commercial_use"]) for name in bundle.weights}
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise BadRequestError(
+            f"{path} does not tell the licences of the bundle's weights", path=str(path)
+        ) from exc
+    allowed = Licences.from_environment()
+    for name, spdx in licences.items():
+        if not allowed.permits(spdx, commercial_use=commercial[name]):
+            raise EngineForbiddenError(
+                f"the bundle's weights {name}: their licence {spdx} does not allow commercial use, "
+                "and this installation allows none such",
+                hint=f"{remedy(spdx)} and for this installer; or leave the bundle's weights out "
+                "with --no-weights",
+            )
+
+
 def _weights(arguments: list[str], folder: Path | None) -> subprocess.CompletedProcess[str]:
     environment = dict(os.environ)
     if folder is not None:
@@ -65,8 +95,10 @@ def _weights(arguments: list[str], folder: Path | None) -> subprocess.CompletedP
 def _must(done: subprocess.CompletedProcess[str], what: str) -> str:
     if done.returncode:
         lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        hint = ""
+        if "No module named" in done.stderr or "needs the server" in done.stderr:
+            hint = "bundles with weights are made by an installation with the server: airoto bundle"
         raise EngineUnavailableError(
-            f"{what} failed: " + " ".join(line.strip() for line in lines[-4:]),
-            hint="bundles with weights are made by an installation with the server: airoto bundle",
+            f"{what} failed: " + " ".join(line.strip() for line in lines[-4:]), hint=hint
         )
     return done.stdout

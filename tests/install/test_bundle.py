@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
+import py_compile
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from airoto_install.bundles import write_sums
 
 ROOT = Path(__file__).resolve().parents[2]
 INSTALLER = ROOT / "install" / "install.py"
@@ -190,3 +194,87 @@ def test_a_bundle_is_never_written_over(tmp_path):
     assert done.returncode == 2
     assert "is there already" in done.stderr
     assert [path.name for path in (tmp_path / "bundle").iterdir()] == ["mine"]
+
+
+# ---- weights in a bundle ---------------------------------------------------------------
+
+
+@pytest.fixture
+def with_weights(copy):
+    """A bundle that says it has the server and weights whose licence forbids commercial use."""
+    facts = json.loads((copy / "airoto-bundle.json").read_text())
+    facts |= {"client_only": False, "weights": ["portrait"]}
+    (copy / "airoto-bundle.json").write_text(json.dumps(facts))
+    licences = json.loads((copy / "licences" / "licences.json").read_text())
+    licences["weights"] = [
+        {"name": "portrait", "licence": "CC-BY-NC-SA-4.0", "commercial_use": False}
+    ]
+    (copy / "licences" / "licences.json").write_text(json.dumps(licences))
+    (copy / "weights" / "portrait").mkdir(parents=True)
+    (copy / "weights" / "portrait" / "portrait.onnx").write_bytes(b"no network")
+    write_sums(copy)
+    return copy
+
+
+def test_weights_that_are_not_allowed_here_are_refused_before_anything_changes(
+    with_weights, scratch
+):
+    before = scratch.tree()
+    done = scratch.run("--offline", with_weights, "--nuke")
+    assert done.returncode == 8
+    assert "portrait: their licence CC-BY-NC-SA-4.0 does not allow commercial use" in done.stderr
+    assert "AIROTO_LICENSES=CC-BY-NC-SA-4.0" in done.stderr
+    assert "--no-weights" in done.stderr
+    assert scratch.tree() == before
+    assert "weights import" not in scratch.must("--offline", with_weights, "--no-weights")
+    for allowed in ("cc-by-nc-sa-4.0", "any"):
+        shown = scratch.must("--offline", with_weights, "--dry-run", AIROTO_LICENSES=allowed)
+        assert "weights import" in shown
+
+
+def test_weights_that_cannot_be_brought_in_leave_what_an_uninstall_takes_out(with_weights, scratch):
+    before = scratch.tree()
+    # The light venv has no Python, so the step fails when the version is built.
+    done = scratch.run("--offline", with_weights, "--nuke", AIROTO_LICENSES="any")
+    assert done.returncode == 4
+    assert "bring in the bundle's weights" in done.stderr
+    assert not (scratch.prefix / "current").exists()
+    assert not (scratch.home / ".nuke").exists()
+    scratch.must("uninstall")
+    assert scratch.tree() == before
+
+
+def test_a_bundle_for_another_platform_is_refused_before_any_work(copy, scratch):
+    facts = json.loads((copy / "airoto-bundle.json").read_text())
+    facts["platform"] = "macos-arm64"
+    (copy / "airoto-bundle.json").write_text(json.dumps(facts))
+    write_sums(copy)
+    done = scratch.run("--offline", copy)
+    assert done.returncode == 2
+    assert "is for macos-arm64, and this is" in done.stderr
+    assert list(scratch.home.iterdir()) == []
+
+
+def test_what_somebody_compiled_into_a_bundle_is_not_run(copy, scratch):
+    """Hashes are of sources; Python would take a compiled file that lies beside them."""
+    source = copy / "install" / "airoto_install" / "cli.py"
+    evil = scratch.home.parent / "evil.py"
+    evil.write_text("print('evil was run')\nraise SystemExit(0)\n")
+    place = Path(importlib.util.cache_from_source(str(source)))
+    mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+    py_compile.compile(str(evil), str(place), invalidation_mode=mode)
+    done = install(scratch, copy, "--dry-run", no_network=False)
+    assert "evil" not in done.stdout + done.stderr
+    assert done.returncode == 0, done.stderr
+
+
+def test_weights_that_cannot_be_had_end_a_bundle_before_packages_are_fetched(tmp_path):
+    done = subprocess.run(
+        [sys.executable, str(INSTALLER), "bundle", str(tmp_path / "bundle"),
+         "--python", "3.11", "--weights", "unheard-of"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 6
+    assert "unheard-of" in done.stderr
+    assert "fetch packages" not in done.stdout
+    assert list(tmp_path.iterdir()) == []

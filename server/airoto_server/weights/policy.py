@@ -1,47 +1,18 @@
-"""Which licences this installation allows.
-
-`AIROTO_LICENSES` unset: what may be used commercially. A list of SPDX names, separated by
-commas: these besides. `any`: everything.
-"""
+"""What `airoto.licences` allows, said of checkpoints."""
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
-
+from airoto.licences import Licences, remedy
 from airoto_server.weights.manifest import Checkpoint
 
-VARIABLE = "AIROTO_LICENSES"
-ANY = "any"
 
-
-@dataclass(frozen=True)
-class LicencePolicy:
-    """What is allowed besides licences that allow commercial use.
-
-    Attributes:
-        names: SPDX names in lower case.
-        anything: whether every licence is allowed.
-    """
-
-    names: frozenset[str] = frozenset()
-    anything: bool = False
-
-    @classmethod
-    def from_environment(cls) -> LicencePolicy:
-        """The policy of `AIROTO_LICENSES`."""
-        return cls.parse(os.environ.get(VARIABLE, ""))
-
-    @classmethod
-    def parse(cls, text: str) -> LicencePolicy:
-        """`any`, or SPDX names separated by commas; case does not matter."""
-        names = frozenset(name.strip().lower() for name in text.split(",") if name.strip())
-        return cls(names - {ANY}, ANY in names)
+class LicencePolicy(Licences):
+    """Which checkpoints may be fetched and used here."""
 
     def allows(self, checkpoint: Checkpoint) -> bool:
         """Whether the checkpoint may be fetched and used here."""
         licence = checkpoint.licence
-        return licence.commercial_use or self.anything or licence.spdx.lower() in self.names
+        return self.permits(licence.spdx, commercial_use=licence.commercial_use)
 
     def refusal(self, checkpoint: Checkpoint) -> str:
         """Why a checkpoint that is not allowed is refused."""
@@ -53,7 +24,4 @@ class LicencePolicy:
 
     def remedy(self, checkpoint: Checkpoint) -> str:
         """What to do if the work is such that the licence allows it."""
-        return (
-            f"if your work is non-commercial, set {VARIABLE}={checkpoint.licence.spdx} "
-            f"(or {VARIABLE}={ANY}) for the server"
-        )
+        return remedy(checkpoint.licence.spdx)
