@@ -201,6 +201,19 @@ def size_of_file(path: str) -> tuple[int, int]:
         bpy.data.images.remove(image)
 
 
+def empty_scene(name: str, size: tuple[int, int]) -> tuple[Any, Any]:
+    """A scene with nothing in it that renders a picture of that size, and its empty tree."""
+    scene = bpy.data.scenes.new(name)
+    scene.render.resolution_x, scene.render.resolution_y = size
+    scene.render.resolution_percentage = 100
+    if IS_5:
+        scene.compositing_node_group = new_tree(name)
+    else:
+        scene.use_nodes = True
+        scene.node_tree.nodes.clear()
+    return scene, tree_of(scene)
+
+
 def scene_beside(scene: Any, name: str) -> tuple[Any, Any]:
     """A scene that shares everything with another one, and a copy of its tree, that it shows."""
     copy = scene.copy()

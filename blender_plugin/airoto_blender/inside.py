@@ -81,6 +81,18 @@ def _object_sockets(tree: Any, objects: tuple[RotoObject, ...]) -> None:
             )
 
 
+def image_node(tree: Any, image: Any, node: Node, first: int, last: int) -> Node:
+    """An Image node that shows file `first` on the scene's frame `node.start`."""
+    made = tree.nodes.new("CompositorNodeImage")
+    made.image = image
+    if image.source in ("SEQUENCE", "MOVIE"):
+        made.frame_duration = max(1, last - first + 1)
+        made.frame_start = node.start
+        made.frame_offset = first - 1
+        made.use_auto_refresh = True
+    return made
+
+
 class _Wiring:
     """The nodes of one tree, made anew."""
 
@@ -90,17 +102,11 @@ class _Wiring:
         self._out = tree.nodes.new("NodeGroupOutput")
 
     def image(self, name: str, image: Any, node: Node, first: int, last: int) -> Node | None:
-        """An Image node that shows file `first` on the scene's frame `node.start`."""
+        """As `image_node`, with a name; None without an image."""
         if image is None:
             return None
-        made = self._tree.nodes.new("CompositorNodeImage")
+        made = image_node(self._tree, image, node, first, last)
         made.name = made.label = name
-        made.image = image
-        if image.source in ("SEQUENCE", "MOVIE"):
-            made.frame_duration = max(1, last - first + 1)
-            made.frame_start = node.start
-            made.frame_offset = first - 1
-            made.use_auto_refresh = True
         return made
 
     def picture(self, node: Node, plate: Any, first: int, last: int) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 from airoto.errors import BadRequestError
 
-from . import editors, masks
+from . import curves, editors, host, masks, nodes
 from .host import bpy
 from .operators import Operator
 
@@ -36,7 +36,46 @@ class AIROTO_OT_use_mask(Operator):
         self.report({"INFO"}, f"{mask.name} is the prompt on {', '.join(map(str, done))}")
 
 
-CLASSES = (AIROTO_OT_use_mask,)
+class AIROTO_OT_make_mask(Operator):
+    """A Blender mask with curves that can be edited, from the current object's mattes"""
+
+    bl_idname = "airoto.make_mask"
+    bl_label = "Mattes to Mask"
+    __annotations__ = {
+        **Operator.__annotations__,
+        "tolerance": _p.FloatProperty(
+            name="Tolerance",
+            default=1.0,
+            min=0.25,
+            max=50.0,
+            description="Pixels by which a curve may be off the matte's contour",
+        ),
+        "step": _p.IntProperty(
+            name="Every", default=1, min=1, description="Frames from key to key"
+        ),
+        "every_object": _p.BoolProperty(name="Every Object", description="A mask for each"),
+    }
+
+    def invoke(self, context: Any, _event: Any) -> set[str]:
+        """Ask how near and how often."""
+        found: set[str] = context.window_manager.invoke_props_dialog(self)
+        return found
+
+    def act(self, context: Any, node: Node) -> None:
+        """New masks; nothing else is changed."""
+        state = nodes.state_of(node)
+        objects = state.objects if self.every_object else (state.object(state.current),)
+        for one in objects:
+            made = curves.mask_of(node, one.name, tolerance=self.tolerance, step=self.step)
+            words = (
+                f"{made.name}: {made.keys} keys, {made.points} points, within {made.error:.2f} px"
+            )
+            reached = made.error <= self.tolerance
+            self.report({"INFO" if reached else "WARNING"}, words)
+        host.push_undo("mattes to mask")
+
+
+CLASSES = (AIROTO_OT_use_mask, AIROTO_OT_make_mask)
 
 
 def register() -> None:

@@ -300,16 +300,25 @@ def _show_known(node: Node, key: str) -> None:
         _put_result(node, manifest, folder)
 
 
+def shown_image(node: Node) -> Any:
+    """The image data-block of the mattes that the node shows; None for none."""
+    refresh(node)
+    return bpy.data.images.get(_image_name(node)) if shown_manifest(node) is not None else None
+
+
+def _image_name(node: Node) -> str:
+    return f".AI Roto mattes {node.node_id}"
+
+
 def _result_image(node: Node, manifest: staleness.Manifest | None) -> Any:
     if manifest is None or not manifest.finished:
         return None
     path = host.absolute(node.result_file, node.id_data)
     if not os.path.isfile(path):
         return None
-    name = f".AI Roto mattes {node.node_id}"
-    image = bpy.data.images.get(name)
+    image = bpy.data.images.get(_image_name(node))
     if image is None:
-        return host.load_sequence(name, path)
+        return host.load_sequence(_image_name(node), path)
     if image.filepath != path:
         image.filepath = path
         image.reload()

@@ -56,6 +56,7 @@ class _Panel:
         button(row, "use_mask")
         all_keys = row.operator("airoto.use_mask", text="On Every Key")
         all_keys.node_id, all_keys.every_key = node.node_id, True
+        button(layout, "make_mask")
         row = layout.row(align=True)
         for name in ("cancel",) if tasks.is_running(node) else ("track", "track_again"):
             button(row, name)

@@ -101,7 +101,7 @@ class Upstream:
             FrameMissingError: Blender cannot render it.
         """
         try:
-            with _ours():
+            with ours():
                 path = Path(host.render_frame(self._beside, number))
             data = path.read_bytes()
             path.unlink()
@@ -137,7 +137,8 @@ class Upstream:
 
 
 @contextlib.contextmanager
-def _ours() -> Iterator[None]:
+def ours() -> Iterator[None]:
+    """What is rendered meanwhile is ours."""
     global _rendering
     before, _rendering = _rendering, True
     try:

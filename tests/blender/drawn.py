@@ -78,7 +78,7 @@ def all_kinds():
     ]
 
 
-def render_masks(drawn, folder, size):
+def render_masks(drawn, folder, size, frame=1):
     """Each mask as Blender's own Mask node has it, as a layer of `masks.0001.exr`."""
     scene = bpy.context.scene
     scene.render.resolution_x, scene.render.resolution_y = size
@@ -97,8 +97,8 @@ def render_masks(drawn, folder, size):
         tree.links.new(node.outputs[0], file.inputs[mask.name])
     tree.links.new(node.outputs[0], tree.nodes.new("NodeGroupOutput").inputs[0])
     scene.render.filepath = f"{folder}/unused"
-    scene.frame_set(1)
-    bpy.ops.render.render()
+    scene.frame_start = scene.frame_end = frame
+    bpy.ops.render.render(animation=True)
 
 
 def set_key(mask):
