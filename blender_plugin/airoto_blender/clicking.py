@@ -55,9 +55,10 @@ class AIROTO_OT_click(Operator):
             node = node_of(context, self.node_id)
             editor = editors.find(context, editors.IMAGE, editors.CLIP)
             # What else an Image Editor shows (a Viewer, a render) may be clicked in as it is.
-            shows_plate = not editor.is_clip and editor.space.image == node.plate
-            if not editor.is_clip and (shows_plate or not editors.can_show(editor, node)):
-                editors.show_plate(editor.space, node)
+            if not editor.is_clip and node.plate is not None:
+                shows_plate = editor.space.image == node.plate
+                if shows_plate or not editors.can_show(editor, node):
+                    editors.show_plate(editor.space, node)
             editors.canvas_of(editor, node)
         except AIRotoError as exc:
             self.report({"ERROR"}, remote.error_text(exc))

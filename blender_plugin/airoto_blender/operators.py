@@ -8,7 +8,7 @@ from airoto.errors import AIRotoError, BadRequestError
 from airoto_client.node import links, remote, state_ops
 from airoto_client.node.state import Box
 
-from . import candidates, editors, nodes, tasks, work
+from . import candidates, editors, host, nodes, tasks, work
 from .host import bpy
 
 Node = Any
@@ -45,17 +45,27 @@ def node_of(context: Any, node_id: str = "") -> Node:
     Raises:
         BadRequestError: nobody can tell, or it belongs to another .blend.
     """
-    if node_id:
-        found = [one for one in nodes.ours() if one.node_id == node_id]
-    else:
-        active = getattr(context, "active_node", None)
-        is_ours = active is not None and active.bl_idname == nodes.IDNAME
-        found = [active] if is_ours else list(nodes.ours())
+    named = [one for one in nodes.ours() if one.node_id == node_id]
+    found = named if node_id else _meant(context)
     if len(found) != 1:
         raise BadRequestError("no AI Roto node is selected", hint="select one in the compositor")
     if nodes.is_linked(found[0]):
         raise BadRequestError("the node is linked from another .blend", hint="change it there")
     return found[0]
+
+
+def _meant(context: Any) -> list[Node]:
+    """The active node; else whose plate the editor shows; else what is active in the scene's own
+    tree; else all there are."""
+    editor, tree = editors.editor_in(context.area), host.tree_of(context.scene)
+    for one in (
+        getattr(context, "active_node", None),
+        editors.node_shown(editor) if editor is not None else None,
+        tree.nodes.active if tree is not None else None,
+    ):
+        if one is not None and one.bl_idname == nodes.IDNAME:
+            return [one]
+    return list(nodes.ours())
 
 
 def _frame(context: Any, node: Node) -> int:

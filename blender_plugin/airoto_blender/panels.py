@@ -35,41 +35,24 @@ class _Panel:
             layout.label(text=exc.message)
             return
 
-        def button(row: Any, name: str) -> None:
-            row.operator(f"airoto.{name}").node_id = node.node_id
-
+        frame = editors.frame_of(context, node)
         layout.label(text=node.progress or node.status)
         if node.warning:
             layout.label(text=node.warning, icon="ERROR")
-        for one in state.objects:
-            mark = "LAYER_ACTIVE" if one.id == state.current else "LAYER_USED"
-            layout.label(text=f"{one.name}: {len(one.prompts)} prompted frames", icon=mark)
-        for row_of in (("add_object", "click", "delete_prompt"), ("segment",)):
-            row = layout.row(align=True)
-            for name in row_of:
-                button(row, name)
-        _candidates(layout, node, state, editors.frame_of(context, node))
+        _objects(layout, node, state)
+        _row(layout, node, "add_object", "click", "delete_prompt")
+        _row(layout, node, "segment")
+        _candidates(layout, node, state, frame)
         layout.prop(node, "phrase")
-        button(layout, "text")
-        row = layout.row(align=True)
-        row.prop(node, "mask", text="")
-        button(row, "use_mask")
-        all_keys = row.operator("airoto.use_mask", text="On Every Key")
-        all_keys.node_id, all_keys.every_key = node.node_id, True
-        button(layout, "make_mask")
-        row = layout.row(align=True)
-        for name in ("cancel",) if tasks.is_running(node) else ("track", "track_again"):
-            button(row, name)
-        row = layout.row(align=True)
+        _row(layout, node, "text")
+        _masks(layout, node)
+        _row(layout, node, *(("cancel",) if tasks.is_running(node) else ("track", "track_again")))
+        column = layout.column(align=True)
         for name in ("first", "last", "start"):
-            row.prop(node, name)
-        row = layout.row(align=True)
-        for name in ("take_plate", "show_plate", "plate_from_clip"):
-            button(row, name)
+            column.prop(node, name)
+        _row(layout, node, "take_plate", "show_plate", "plate_from_clip")
         layout.prop(node, "overlay_opacity")
-        row = layout.row(align=True)
-        is_approved = editors.frame_of(context, node) in state.locked_frames
-        button(row, "unlock_frame" if is_approved else "lock_frame")
+        _row(layout, node, "unlock_frame" if frame in state.locked_frames else "lock_frame")
         if state.locks:
             layout.label(text=f"approved: {', '.join(map(str, state.locked_frames))}")
         _preset(layout, node)
@@ -81,7 +64,45 @@ class _Panel:
                 line = box.row()
                 line.enabled = name not in locked
                 line.prop(node, name)
-        button(layout, "start_server")
+        _row(layout, node, "start_server")
+
+
+def _row(layout: Any, node: Any, *names: str) -> None:
+    row = layout.row(align=True)
+    for name in names:
+        row.operator(f"airoto.{name}").node_id = node.node_id
+
+
+def _objects(layout: Any, node: Any, state: State) -> None:
+    """Each object: chosen, renamed, taken away; and the way to the frames with prompts."""
+    column = layout.column(align=True)
+    for one in state.objects:
+        is_current = one.id == state.current
+        row = column.row(align=True)
+        words = (
+            f"{one.name}: {', '.join(str(prompt.frame) for prompt in one.prompts) or 'no prompt'}"
+        )
+        press = row.operator("airoto.select_object", text=words, depress=is_current)
+        press.node_id, press.number = node.node_id, one.id
+        press = row.operator("airoto.rename_object", text="", icon="GREASEPENCIL")
+        press.node_id, press.number, press.name = node.node_id, one.id, one.name
+        press = row.operator("airoto.remove_object", text="", icon="X")
+        press.node_id, press.number = node.node_id, one.id
+    if state.prompted_frames:
+        row = layout.row(align=True)
+        for words, backward in (("Previous Prompt", True), ("Next Prompt", False)):
+            press = row.operator("airoto.go_to_prompt", text=words)
+            press.node_id, press.backward = node.node_id, backward
+
+
+def _masks(layout: Any, node: Any) -> None:
+    """Masks of Blender's as prompts, and made from mattes."""
+    row = layout.row(align=True)
+    row.prop(node, "mask", text="")
+    row.operator("airoto.use_mask").node_id = node.node_id
+    all_keys = row.operator("airoto.use_mask", text="On Every Key")
+    all_keys.node_id, all_keys.every_key = node.node_id, True
+    _row(layout, node, "make_mask")
 
 
 def _preset(layout: Any, node: Any) -> None:

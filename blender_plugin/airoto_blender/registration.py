@@ -10,6 +10,7 @@ from . import (
     host,
     mask_operators,
     node,
+    object_operators,
     operators,
     overlay,
     panels,
@@ -17,7 +18,18 @@ from . import (
     showing,
 )
 
-_PARTS = (preferences, node, operators, clicking, mask_operators, showing, overlay, panels, gate)
+_PARTS = (
+    preferences,
+    node,
+    operators,
+    object_operators,
+    clicking,
+    mask_operators,
+    showing,
+    overlay,
+    panels,
+    gate,
+)
 _done: list[object] = []
 
 
