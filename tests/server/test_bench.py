@@ -315,6 +315,8 @@ def test_the_matting_errors_are_those_of_the_unknown_region(matting_images: Path
         (["--davis", "{davis}", "--clips", "horse"], "no clip horse"),
         (["--davis", "{davis}", "--engines", "magic"], "there is no engine 'magic'"),
         (["--alphamatting", "{empty}"], "is no alphamatting folder"),
+        (["--davis", "{davis}", "--frames", "-5"], "'-5' is no whole number of 0 or more"),
+        (["--davis", "{davis}", "--corrections", "some"], "'some' is no whole number"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_with_what_is_allowed(
@@ -335,4 +337,22 @@ def test_a_clip_without_objects_is_refused(davis: Path) -> None:
     for path in (davis / "masks" / "box").iterdir():
         write(path, np.zeros(SHAPE, np.uint8))
     with pytest.raises(BadRequestError, match="no object"):
+        clips.find_clips(davis)
+
+
+@pytest.mark.parametrize("folder", ["masks", "frames"])
+def test_a_file_of_another_size_is_named_before_anything_is_tracked(
+    davis: Path, folder: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(davis / folder / "box" / "00003.png", np.full((30, 40, 3), 255, np.uint8))
+    assert main(["quality", "--davis", str(davis), "--engines", "null"]) == 2
+    said = capsys.readouterr().err
+    assert "00003.png among the masks is" in said
+    assert "allowed: the same size" in said
+
+
+def test_a_frame_without_annotation_has_to_be_of_the_size_of_the_others(davis: Path) -> None:
+    write(davis / "frames" / "box" / "00003.png", np.full((30, 40, 3), 255, np.uint8))
+    (davis / "masks" / "box" / "00003.png").unlink()
+    with pytest.raises(BadRequestError, match=r"00003\.png is not of the size"):
         clips.find_clips(davis)

@@ -23,6 +23,8 @@ _LAYOUTS = (("frames", "masks"), ("JPEGImages/480p", "Annotations/480p"))
 _ONE_CLIP = ("JPEGImages", "Annotations")
 _PICTURES = frozenset({".jpg", ".jpeg", ".png"})
 _WHITE = 255
+# EXIF's tag; pictures are read upright.
+_ORIENTATION = 0x0112
 
 
 @dataclass(frozen=True)
@@ -164,18 +166,34 @@ def _clip(name: str, pictures: Path, masks: Path, most_frames: int) -> Clip:
     annotated = {at: by_stem[path.stem] for at, path in enumerate(files) if path.stem in by_stem}
     objects: dict[int, int] = {}
     for frame, path in annotated.items():
-        for number in np.unique(read_labels(path)):
+        labels = read_labels(path)
+        size = _size_of(files[frame])
+        if labels.shape != size:
+            raise BadRequestError(
+                f"clip {name}: {path.name} among the masks is {labels.shape[1]}x{labels.shape[0]}, "
+                f"its picture {files[frame].name} {size[1]}x{size[0]}; allowed: the same size"
+            )
+        for number in np.unique(labels):
             if number:
                 objects.setdefault(int(number), frame)
     if not objects or len(annotated) < 2:
         raise BadRequestError(f"clip {name} has no object that is annotated on two frames")
-    height, width = read_labels(next(iter(annotated.values()))).shape
-    first = read_picture(files[0])
-    if first.shape[:2] != (height, width):
-        raise BadRequestError(
-            f"clip {name}: pictures are {first.shape[1]}x{first.shape[0]}, masks {width}x{height}"
-        )
+    for path in files:
+        if _size_of(path) != _size_of(files[0]):
+            raise BadRequestError(f"clip {name}: {path.name} is not of the size of the first frame")
     return Clip(name, tuple(files), annotated, objects)
+
+
+def _size_of(path: Path) -> tuple[int, int]:
+    """Height and width of a picture file as it is read, from its header."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            lies_on_its_side = image.getexif().get(_ORIENTATION, 1) > 4
+            return (image.width, image.height) if lies_on_its_side else (image.height, image.width)
+    except (OSError, UnidentifiedImageError) as exc:
+        raise FrameUnreadableError(f"{path} is no picture: {exc}", path=str(path)) from exc
 
 
 def _files(folder: Path) -> list[Path]:

@@ -42,13 +42,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--corrections",
-        type=int,
+        type=_count,
         default=0,
         metavar="N",
         help="give the true mask of the worst frame as a keyframe, N times, and track again",
     )
     parser.add_argument(
-        "--click-frames", type=int, default=1, metavar="N", help="frames of a clip to click on"
+        "--click-frames", type=_count, default=1, metavar="N", help="frames of a clip to click on"
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda:0, mps")
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="where the worst frames go")
@@ -65,9 +65,15 @@ def add_davis_options(parser: argparse.ArgumentParser, *, required: bool) -> Non
     )
     parser.add_argument("--clips", nargs="+", default=[], metavar="NAME", help="default: all")
     parser.add_argument(
-        "--frames", type=int, default=0, metavar="N", help="of each clip, from its first"
+        "--frames", type=_count, default=0, metavar="N", help="of each clip, from its first"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures as JSON")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 0 or more")
+    return int(text)
 
 
 def run(options: argparse.Namespace, say: Say) -> None:
