@@ -63,10 +63,9 @@ def blend(base: Mask, pieces: Sequence[tuple[Window, Mask]], overlap: int) -> Ma
         area = window.slices(frame)
         total[area] += share * piece
         weight[area] += share
-    covered = weight > 0.0
-    joined = base.astype(np.float32, copy=True)
-    joined[covered] = (total[covered] / weight[covered]).astype(np.float32)
-    return joined
+    joined = base.astype(np.float64)
+    np.divide(total, weight, out=joined, where=weight > 0.0)
+    return joined.astype(np.float32)
 
 
 def _ramp(first: int, last: int, size: int, overlap: int) -> npt.NDArray[np.float64]:
