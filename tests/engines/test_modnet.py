@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import tempfile
 from pathlib import Path
 
 import cv2
@@ -18,9 +19,9 @@ from airoto_server.engines.registry import LoadOptions
 from airoto_server.engines.roles import Matter, Picture
 from airoto_server.engines.windowed import matte_in_windows
 
-from .real_files import real_file
+from .real_files import modnet_folder, real_file
 
-(SPEC,) = modnet.SPECS
+SPEC, ANY = modnet.SPECS
 
 # The astronaut's outline with her helmet, drawn by hand: x, y in pixels of the photo.
 OUTLINE = (
@@ -34,8 +35,10 @@ OUTLINE = (
 
 
 @functools.cache
-def engine() -> ModNetMatter:
-    made = SPEC.load(LoadOptions(checkpoint=real_file("modnet.onnx")))
+def engine(any_subject: bool = False) -> ModNetMatter:
+    spec = ANY if any_subject else SPEC
+    with tempfile.TemporaryDirectory() as folder:
+        made = spec.load(LoadOptions(checkpoint=modnet_folder(Path(folder))))
     assert isinstance(made, ModNetMatter)
     return made
 
@@ -94,22 +97,46 @@ def test_a_wrong_picture_or_answer_would_be_seen(change: str) -> None:
     assert np.abs(wrong - right).mean() > 1e-3
 
 
-@pytest.mark.parametrize("name", ["coins.png", "coffee.png"])
-def test_a_photo_without_a_subject_says_so(name: str) -> None:
+@pytest.mark.parametrize("name", ["chelsea.png", "coins.png", "coffee.png"])
+def test_a_photo_without_a_person_says_so(name: str) -> None:
     found = engine().matte(photo(real_file(name)), None, seed=0)
-    assert found.confidence < 0.5
+    assert found.confidence < 0.4
     assert not found.alpha.any()
+
+
+def test_a_man_seen_from_behind_his_camera_is_a_person() -> None:
+    found = engine().matte(photo(real_file("camera.png")), None, seed=0)
+    assert found.confidence > 0.9
+    assert 0.1 < found.alpha.mean() < 0.6
+
+
+def test_a_cat_is_matted_by_the_engine_that_takes_anything() -> None:
+    cat = photo(real_file("chelsea.png"))
+    found = engine(any_subject=True).matte(cat, None, seed=0)
+    assert found.confidence > 0.5
+    assert found.alpha.mean() > 0.1
+    # Without the other engine's question, what is a person stays the same.
+    person = photo(real_file("astronaut.png"))
+    alphas = [engine(either).matte(person, None, seed=0).alpha for either in (False, True)]
+    assert (alphas[0] == alphas[1]).all()
 
 
 @pytest.mark.parametrize(
     ("place", "there"),
     [
+        ("davis16/frames/camel/00000.jpg", False),
+        ("davis16/frames/camel/00060.jpg", False),
+        ("davis16/frames/blackswan/00020.jpg", False),
         ("davis16/frames/car-shadow/00000.jpg", False),
-        ("davis16/frames/car-shadow/00030.jpg", False),
+        ("clean-alpha/lemur_on_grass.png", False),
+        ("photos/gdino_cat_dog.jpeg", False),
         ("photos/sam2_truck.jpg", False),
         ("alphamatting/image/GT13.png", False),
-        ("pumavos/caps/JPEGImages/frame_000040.jpg", True),
+        ("alphamatting/image/GT25.png", False),
+        ("davis16/frames/breakdance/00000.jpg", True),
+        ("davis16/frames/breakdance/00060.jpg", True),
         ("davis16/frames/dance-twirl/00030.jpg", True),
+        ("davis16/frames/dance-twirl/00080.jpg", True),
     ],
 )
 def test_frames_with_and_without_people_are_told_apart(
@@ -170,13 +197,29 @@ def test_confidence_tells_a_body_from_haze() -> None:
     assert portrait_confidence(np.zeros((64, 64), np.float32)) == 0.0
 
 
-@pytest.mark.parametrize("content", [b"", b"not onnx", None])
-def test_a_damaged_checkpoint_is_refused(tmp_path: Path, content: bytes | None) -> None:
-    path = tmp_path / "modnet.onnx"
+def test_a_trimap_is_not_asked_whether_it_is_a_person() -> None:
+    cat = photo(real_file("chelsea.png"))
+    trimap = np.full(cat.shape[:2], 0.5, np.float32)
+    trimap[:5] = 0
+    assert engine().matte(cat, trimap, seed=0).alpha.any()
+
+
+def test_confidence_is_graded_by_the_detectors_score() -> None:
+    graded = [modnet.person_confidence(score) for score in (0.0, 0.1, 0.25, 0.4, 0.5, 1.0)]
+    assert graded == pytest.approx([0.0, 0.2, 0.5, 0.8, 1.0, 1.0])
+
+
+@pytest.mark.parametrize("name", ["modnet.onnx", "persons.pb"])
+@pytest.mark.parametrize("content", [b"", b"not a network", None])
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path, name: str, content: bytes | None) -> None:
+    modnet_folder(tmp_path)
+    path = tmp_path / name
+    path.unlink()
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(EngineUnavailableError, match="modnet"):
-        SPEC.load(LoadOptions(checkpoint=path))
+    for given in (tmp_path, tmp_path / "modnet.onnx"):
+        with pytest.raises(EngineUnavailableError, match=f"modnet.*{name}"):
+            SPEC.load(LoadOptions(checkpoint=given))
     with pytest.raises(EngineUnavailableError, match="checkpoint"):
         SPEC.load(LoadOptions())
 

@@ -10,7 +10,7 @@ import pytest
 
 from airoto.errors import EngineUnavailableError, RecipeError
 
-from ..engines.real_files import real_file
+from ..engines.real_files import modnet_folder, real_file
 from .conftest import RunningServer, StartServer
 from .rendering import Message, channels, render
 
@@ -20,9 +20,7 @@ SIZE = 256
 @pytest.fixture(scope="module")
 def portraits(start_server: StartServer, tmp_path_factory: pytest.TempPathFactory) -> RunningServer:
     """A server that may use MODNet."""
-    weights = tmp_path_factory.mktemp("weights") / "modnet"
-    weights.mkdir()
-    (weights / "modnet.onnx").write_bytes(real_file("modnet.onnx").read_bytes())
+    weights = modnet_folder(tmp_path_factory.mktemp("weights") / "modnet")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIROTO_WEIGHTS", str(weights.parent))
         patch.setenv("AIROTO_LICENSES", "CC-BY-NC-SA-4.0")
@@ -64,7 +62,8 @@ def test_every_frame_is_matted_and_one_without_a_subject_says_so(
     sure = [outcome.frames[frame]["objects"][0].get("confidence", 0.0) for frame in range(1, 6)]
     assert min(sure[:4]) > 0.9
     assert sure[4] < 0.5
-    assert outcome.warnings == ["no subject was found"]
+    assert len(outcome.warnings) == 1
+    assert "no subject was found (modnet looks for a person" in outcome.warnings[0]
     found = channels(tmp_path / "m.0002.exr")
     assert 0.3 < found["matte_subject.A"].mean() < 0.7
     assert not channels(tmp_path / "m.0005.exr")["A"].any()
@@ -79,6 +78,25 @@ def test_a_frame_alone_is_the_same_as_in_its_clip(
     render(portraits.link, recipe(clip, tmp_path / "one"), frames={"first": 3, "last": 3})
     whole = channels(tmp_path / "all" / "m.0003.exr")["A"]
     assert (channels(tmp_path / "one" / "m.0003.exr")["A"] == whole).all()
+
+
+@pytest.mark.parametrize(("engine", "found"), [("modnet", False), ("modnet-any", True)])
+def test_an_animal_is_a_subject_for_the_engine_that_takes_anything(
+    portraits: RunningServer, tmp_path: Path, engine: str, found: bool
+) -> None:
+    cat = cv2.imread(str(real_file("chelsea.png")))
+    cv2.imwrite(str(tmp_path / "p.0009.png"), cat)
+    asked = recipe(tmp_path, tmp_path, engine)
+    asked["plate"]["frames"] = {"first": 9, "last": 9}
+    asked["plate"]["format"] = {"width": cat.shape[1], "height": cat.shape[0]}
+    outcome = render(portraits.link, asked)
+    sure = outcome.frames[9]["objects"][0].get("confidence", 0.0)
+    assert (sure >= 0.5) == found
+    assert channels(tmp_path / "m.0009.exr")["A"].any() == found
+    # A click's answer says the same.
+    alone = portraits.link.call("Matte", {"recipe": asked, "frame": 9})
+    said = "; ".join(outcome.warnings), alone["provenance"].get("choices", {}).get("fallbacks", "")
+    assert ["no subject was found" in each for each in said] == [not found, not found]
 
 
 def test_a_single_frame_needs_no_guide(portraits: RunningServer, clip: Path) -> None:

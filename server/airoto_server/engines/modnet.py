@@ -4,14 +4,13 @@ Source: Ke et al., MODNet: Real-Time Trimap-Free Portrait Matting via Objective 
 AAAI 2022, arXiv 2011.11961. The network is the authors' ONNX export, run by onnxruntime on the
 CPU, or on a GPU where onnxruntime was installed for it.
 
-It was trained on portraits and answers every picture with something. What is no subject shows
-in its alpha: a haze of half-transparent pixels instead of a body with an edge. Such an answer
-is withdrawn: alpha is empty and confidence low.
-
-Confidence says that there is a body with an edge, not that it is a person's: an animal or a thing
-that fills the frame as a person would is matted like one. Nothing else that the network says tells
-them apart. Its answers at a smaller size agree with those at its own better for a camel (0.97), a
-lemur (1.00) and dolls (0.99) than for dancers (0.29 to 0.71), and animals have as little haze.
+It was trained on portraits and answers every picture with something. Two signs tell what is no
+subject, and such an answer is withdrawn: alpha is empty and confidence low.
+- A haze of half-transparent pixels instead of a body with an edge.
+- No person where the matte is. Nothing that the network says tells people from animals and things
+  that fill the frame as a person would, so a small detector of people is asked (`person_check`),
+  which is part of the checkpoint. `modnet-any` leaves that out: for animals and things, and for
+  people whom the detector does not see (upside down, blurred by motion, masked).
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ import numpy as np
 
 from airoto.errors import EngineError, EngineUnavailableError
 from airoto_server.engines.classic.checks import check_picture
+from airoto_server.engines.person_check import PersonCheck
 from airoto_server.engines.registry import EngineSpec, LoadOptions, Role
 from airoto_server.engines.roles import EngineFacts, Mask, MatteResult, Picture, Trimap
 
@@ -39,21 +39,36 @@ _CLEAR, _SOLID = 0.05, 0.95
 _CERTAIN, _IMPOSSIBLE = 0.2, 0.45
 # A smaller part of the picture is no portrait.
 _SMALLEST = 0.002
+# The score of the detector of people from which confidence is 1; at half of it, it is one half.
+# Measured on the frames that docs/models.md names: animals and things have up to 0.19, people
+# 0.27 and more but for a few.
+_SURE = 0.5
+# The files of a checkpoint: the network, and the detector of people.
+_NETWORK, _PERSONS = "modnet.onnx", "persons.pb"
 
 
 class ModNetMatter:
-    """A matter with MODNet's network; it looks at the whole picture."""
+    """A matter with MODNet's network; it looks at the whole picture.
+
+    Args:
+        check: tells whether a matte is a person's; None takes everything with an edge.
+    """
 
     needs_trimap = False
     max_window = 1 << 16
     overlap = 0
 
     def __init__(
-        self, facts: EngineFacts, session: onnxruntime.InferenceSession, device: str
+        self,
+        facts: EngineFacts,
+        session: onnxruntime.InferenceSession,
+        device: str,
+        check: PersonCheck | None,
     ) -> None:
         self.facts = facts
         self._session = session
         self._device = device
+        self._check = check
 
     def device(self) -> str:
         """Where it runs."""
@@ -66,8 +81,8 @@ class ModNetMatter:
     def matte(self, picture: Picture, trimap: Trimap | None, *, seed: int) -> MatteResult:
         """Alpha of the portrait in a picture; empty where there is none.
 
-        Where a trimap is given, alpha is exactly 0 and 1 where it is. No random numbers are
-        drawn.
+        Where a trimap is given, alpha is exactly 0 and 1 where it is, and nobody is asked whether
+        it is a person: whoever made the trimap knew. No random numbers are drawn.
 
         Raises:
             EngineError: no picture, or a trimap of another size.
@@ -79,8 +94,12 @@ class ModNetMatter:
         # The authors' resizing, both ways.
         size = network_size(width, height)
         seen = cv2.resize(np.clip(picture, 0, 1), size, interpolation=cv2.INTER_AREA)
-        small = self._run(np.asarray(seen, np.float32))
+        shown = np.asarray(seen, np.float32)
+        small = self._run(shown)
         confidence = portrait_confidence(small)
+        # A haze is withdrawn whoever is in it.
+        if self._check is not None and trimap is None and confidence >= 0.5:
+            confidence = min(confidence, person_confidence(self._check.score(shown, small)))
         if confidence < 0.5:
             alpha = np.zeros((height, width), np.float32)
         else:
@@ -117,8 +136,16 @@ def portrait_confidence(alpha: Mask) -> float:
     return float(np.clip((_IMPOSSIBLE - haze) / (_IMPOSSIBLE - _CERTAIN), 0.0, 1.0))
 
 
-def build(facts: EngineFacts, options: LoadOptions) -> ModNetMatter:
+def person_confidence(score: float) -> float:
+    """How sure it is that a matte is a person's, 0 to 1, from the detector's score."""
+    return min(1.0, score / _SURE)
+
+
+def build(facts: EngineFacts, options: LoadOptions, *, people_only: bool) -> ModNetMatter:
     """Load the matter.
+
+    Args:
+        people_only: whether a detector of people decides what is a subject.
 
     Raises:
         EngineUnavailableError: the package or a fitting checkpoint is missing.
@@ -127,7 +154,10 @@ def build(facts: EngineFacts, options: LoadOptions) -> ModNetMatter:
         import onnxruntime
     except ImportError as exc:
         raise EngineUnavailableError(f"engine {facts.name!r} needs onnxruntime") from exc
-    path = _file(facts.name, options.checkpoint)
+    path = _file(facts.name, options.checkpoint, _NETWORK)
+    check = None
+    if people_only:
+        check = PersonCheck(facts.name, _file(facts.name, options.checkpoint, _PERSONS))
     wanted = {"cuda": "CUDAExecutionProvider"}.get(options.device.split(":")[0])
     has_it = wanted in onnxruntime.get_available_providers()
     providers = [wanted] if has_it else ["CPUExecutionProvider"]
@@ -148,30 +178,44 @@ def build(facts: EngineFacts, options: LoadOptions) -> ModNetMatter:
             f"to an alpha: {path}",
             path=str(path),
         )
-    return ModNetMatter(facts, session, options.device if has_it else "cpu")
+    return ModNetMatter(facts, session, options.device if has_it else "cpu", check)
 
 
-def _file(engine: str, checkpoint: Path | None) -> Path:
+def _file(engine: str, checkpoint: Path | None, name: str) -> Path:
+    """A file of the checkpoint, given as its folder or as the network in it."""
     if checkpoint is None:
         raise EngineUnavailableError(
             f"engine {engine!r} needs a checkpoint", hint="airoto weights fetch modnet"
         )
-    path = checkpoint / "modnet.onnx" if checkpoint.is_dir() else checkpoint
+    path = checkpoint / name if checkpoint.is_dir() else checkpoint
+    if name != _NETWORK:
+        path = path.with_name(name)
     if not path.is_file():
         raise EngineUnavailableError(
-            f"the checkpoint of engine {engine!r} is not there: {path}", path=str(path)
+            f"the checkpoint of engine {engine!r} is not there: {path}",
+            hint="airoto weights fetch modnet",
+            path=str(path),
         )
     return path
 
 
 _FACTS = EngineFacts(
     name="modnet",
-    version="1",
-    description="MODNet: portraits without prompts or trimap",
+    version="2",
+    description="MODNet: portraits without prompts or trimap; people only",
     licence="CC-BY-NC-SA-4.0",
     commercial_use=False,
     needs_weights=True,
-    finds_subject=True,
+    subject="a person: a matte with an edge in which a detector of people sees one",
+)
+_ANY = EngineFacts(
+    name="modnet-any",
+    version="2",
+    description="MODNet: whatever stands out, person or not, without prompts or trimap",
+    licence="CC-BY-NC-SA-4.0",
+    commercial_use=False,
+    needs_weights=True,
+    subject="anything whose matte has an edge",
 )
 
 # Never `auto`: its licence is not for everybody, and it finds portraits only.
@@ -179,7 +223,14 @@ SPECS: tuple[EngineSpec, ...] = (
     EngineSpec(
         role=Role.MATTER,
         facts=_FACTS,
-        load=lambda options: build(_FACTS, options),
+        load=lambda options: build(_FACTS, options, people_only=True),
+        rank=-1,
+        checkpoint="modnet",
+    ),
+    EngineSpec(
+        role=Role.MATTER,
+        facts=_ANY,
+        load=lambda options: build(_ANY, options, people_only=False),
         rank=-1,
         checkpoint="modnet",
     ),

@@ -41,7 +41,8 @@ class EngineFacts:
         linear_light: whether its pictures are to be scene-linear light, which is what adds up
             where an edge covers half a pixel, instead of display-referred sRGB.
         concurrent: whether a matter's windows may be computed by several threads at once.
-        finds_subject: whether a matter finds what to matte by itself, given no trimap.
+        subject: what a matter that finds its subject by itself, given no trimap, takes for one, in
+            words for messages; empty where it has to be given a trimap.
     """
 
     name: str
@@ -53,7 +54,12 @@ class EngineFacts:
     working_size: int = 0
     linear_light: bool = False
     concurrent: bool = False
-    finds_subject: bool = False
+    subject: str = ""
+
+    @property
+    def finds_subject(self) -> bool:
+        """Whether a matter finds what to matte by itself, given no trimap."""
+        return bool(self.subject)
 
 
 @dataclass(frozen=True)

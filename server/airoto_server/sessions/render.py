@@ -41,7 +41,7 @@ from airoto_server.sessions.paths import refuse_relative_paths
 from airoto_server.sessions.preview import PreviewMaker
 from airoto_server.sessions.progress import Tally
 from airoto_server.sessions.shot import Shot, frame_span, open_shot
-from airoto_server.sessions.subject import FOUND, check_subject, subject_of
+from airoto_server.sessions.subject import FOUND, check_subject, not_found, subject_of
 from airoto_server.sessions.workshop import Workshop
 
 # Frames that are taken from the cache side by side.
@@ -329,9 +329,11 @@ class _Job:
             self._preview.add(one.frame, plate, one.alphas, one.masks)
 
     def _warn_if_lost(self, frame: int, confidences: Iterable[float]) -> None:
-        is_lost = all(each < FOUND for each in confidences)
-        if is_lost and subject_of(self._shot.recipe) is not None:
-            self._emit(Warned("no subject was found", frame))
+        matter = self._shot.engines.get(Role.MATTER)
+        if matter is None or subject_of(self._shot.recipe) is None:
+            return
+        if all(each < FOUND for each in confidences):
+            self._emit(Warned(not_found(matter.facts), frame))
 
     def _tell(self, one: FrameFinished) -> None:
         """Tell of a frame, and remember what was said of it."""

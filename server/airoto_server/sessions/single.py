@@ -31,7 +31,7 @@ from airoto_server.sessions.masks import quantised
 from airoto_server.sessions.matting import FrameMatting, ObjectAlpha
 from airoto_server.sessions.paths import refuse_relative_paths
 from airoto_server.sessions.shot import Shot, open_shot
-from airoto_server.sessions.subject import FOUND
+from airoto_server.sessions.subject import FOUND, not_found
 from airoto_server.sessions.workshop import Workshop
 from airoto_server.transport.spool import Spool
 
@@ -144,7 +144,7 @@ def matte_frame(workshop: Workshop, request: pb.MatteRequest, cancel: Cancel) ->
             assert matter is not None  # or there had to be a guide
             found = matting.subject(matter, seed=seed)
             if found.confidence < FOUND:
-                notes.append("no subject was found")
+                notes.append(not_found(matter.facts))
             made = matting.from_subject(found.alpha)
         else:
             made = matting.from_plate_mask(guide, matter, seed=seed)

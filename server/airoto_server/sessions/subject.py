@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from airoto.errors import RecipeError, Violation
 from airoto.wire import messages as pb
 from airoto_server.engines.registry import Role
-from airoto_server.engines.roles import Matter, MatteResult, Tracked
+from airoto_server.engines.roles import EngineFacts, Matter, MatteResult, Tracked
 from airoto_server.ops.seeds import seed_for
 from airoto_server.ops.temporal import without_flicker
 from airoto_server.sessions.matting import FrameMatting, ObjectAlpha
@@ -24,6 +24,11 @@ def subject_of(recipe: pb.Recipe) -> pb.RotoObject | None:
     if recipe.locked:
         return None
     return next((one for one in recipe.objects if not one.prompts), None)
+
+
+def not_found(facts: EngineFacts) -> str:
+    """What is said of a frame on which the matter found none, with what it looks for."""
+    return f"no subject was found ({facts.name} looks for {facts.subject})"
 
 
 def check_subject(shot: Shot) -> None:
