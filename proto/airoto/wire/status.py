@@ -82,8 +82,9 @@ _MEANINGS: dict[grpc.StatusCode, tuple[type[AIRotoError], str, str]] = {
     _Code.UNAUTHENTICATED: (
         errors.UnauthenticatedError,
         "the server{at} wants credentials",
-        "name the file of your token in $AIROTO_TOKEN_FILE; a server on this machine without TLS "
-        "is for the user alone who started it",
+        "name the file of your token in $AIROTO_TOKEN_FILE, or your certificate in "
+        "$AIROTO_TLS_CERT; one that was sent is unknown, has ended or was revoked; a server on "
+        "this machine without TLS is for the user alone who started it",
     ),
     _Code.PERMISSION_DENIED: (
         errors.UnauthenticatedError,
