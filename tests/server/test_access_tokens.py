@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -57,6 +58,23 @@ def test_a_token_is_good_until_it_ends_or_is_revoked(tmp_path: Path) -> None:
     assert check.name_of(token) == "anna"
     file.revoke(entry.id)
     assert check.name_of(token) is None
+
+
+def test_changes_at_the_same_time_do_not_undo_each_other(tmp_path: Path) -> None:
+    file = TokenFile(tmp_path / "tokens.json")
+    leaked = [file.create(f"leaked{number}", None)[0] for number in range(8)]
+
+    def change(number: int) -> None:
+        own = TokenFile(tmp_path / "tokens.json")
+        own.revoke(f"leaked{number}")
+        for _ in range(3):
+            own.create(f"new{number}", None)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(change, range(8)))
+    check = TokenCheck(file)
+    assert [check.name_of(token) for token in leaked] == [None] * 8
+    assert len(file.entries()) == 24
 
 
 @pytest.mark.parametrize("wrong", ["", "airoto-", "x" * 4000, "\udcff", "ä"])

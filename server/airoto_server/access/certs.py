@@ -30,7 +30,7 @@ from airoto_server.access.certificates import (
     key_usage,
     named,
 )
-from airoto_server.access.folders import private_folder
+from airoto_server.access.folders import changing, private_folder
 from airoto_server.access.revocation import Issued, read_list, remember, write_list
 from airoto_server.access.tokens import write_secret
 
@@ -97,9 +97,11 @@ class Authority:
             raise BadRequestError(
                 f"{name!r} is no name; allowed: letters, digits, . _ @ -, at most 64"
             )
-        self._issued()  # what lies there by that name is overwritten now
-        made = self._sign("client", name, days, [])
-        self._issued()
+        self._authority()
+        with changing(self.folder / _ISSUED):
+            self._issued()  # what lies there by that name is overwritten now
+            made = self._sign("client", name, days, [])
+            self._issued()
         return made
 
     def revoke(self, name: str) -> tuple[Issued, ...]:
@@ -111,14 +113,15 @@ class Authority:
             BadRequestError: none was issued under that name that has not ended.
         """
         authority, key = self._signing()
-        gone = tuple(one for one in self._issued() if one.name == name)
-        if not gone:
-            raise BadRequestError(
-                f"no certificate of a client {name!r} is in use",
-                hint=f"airoto certs list {self.folder} shows them; those of servers cannot be "
-                "revoked: make a new authority",
-            )
-        write_list(self.revocations, (int(one.serial, 16) for one in gone), authority, key)
+        with changing(self.folder / _ISSUED):
+            gone = tuple(one for one in self._issued() if one.name == name)
+            if not gone:
+                raise BadRequestError(
+                    f"no certificate of a client {name!r} is in use",
+                    hint=f"airoto certs list {self.folder} shows them; those of servers cannot be "
+                    "revoked: make a new authority",
+                )
+            write_list(self.revocations, (int(one.serial, 16) for one in gone), authority, key)
         return gone
 
     def renew(self, file: str, days: int = DAYS) -> CertificateInfo:
@@ -150,14 +153,18 @@ class Authority:
         return remember(self.folder / _ISSUED, self.certificates(), datetime.now(UTC))
 
     def _signing(self) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+        found = self._authority()
+        key = serialization.load_pem_private_key(secret_file(self.folder / "ca.key"), password=None)
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise BadRequestError(f"{self.folder / 'ca.key'} is no key of ours")
+        return found, key
+
+    def _authority(self) -> x509.Certificate:
         if not (self.folder / "ca.pem").exists():
             raise BadRequestError(
                 f"{self.folder} holds no authority", hint=f"airoto certs init {self.folder}"
             )
-        key = serialization.load_pem_private_key(secret_file(self.folder / "ca.key"), password=None)
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise BadRequestError(f"{self.folder / 'ca.key'} is no key of ours")
-        return certificate(self.folder / "ca.pem"), key
+        return certificate(self.folder / "ca.pem")
 
     def _sign(
         self, role: str, name: str, days: int, hosts: list[x509.GeneralName]

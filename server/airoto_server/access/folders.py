@@ -1,12 +1,15 @@
-"""Folders that only this user may enter."""
+"""Folders that only this user may enter, and files that one process at a time changes."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from airoto.errors import BadRequestError
+from airoto.errors import BadRequestError, OutputError
 
 
 def private_folder(folder: Path, option: str) -> None:
@@ -27,3 +30,23 @@ def private_folder(folder: Path, option: str) -> None:
             hint=f"chmod 700 {folder}, or name another folder with {option}",
             path=str(folder),
         )
+
+
+@contextmanager
+def changing(path: Path) -> Iterator[None]:
+    """Hold a file for a change of it: two at once could bring back what one of them took out.
+
+    Raises:
+        OutputError: its folder cannot be written.
+    """
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as exc:
+        raise OutputError(f"{path} cannot be written: {exc.strerror}", path=str(path)) from exc
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

@@ -22,6 +22,7 @@ from typing import Any
 
 from airoto.errors import BadRequestError, OutputError
 from airoto.wire.access import secret_file
+from airoto_server.access.folders import changing
 
 _log = logging.getLogger(__name__)
 
@@ -101,19 +102,22 @@ class TokenFile:
             raise BadRequestError(
                 f"{name!r} is no name; allowed: letters, digits, . _ @ -, at most 64"
             )
-        entries = self.entries()
-        if len(entries) >= _MOST:
-            raise BadRequestError(f"there are {len(entries)} tokens already", hint="revoke some")
-        token = _PREFIX + secrets.token_urlsafe(32)
-        now = self._clock()
-        entry = TokenEntry(
-            secrets.token_hex(4),
-            name,
-            digest(token),
-            now.isoformat(timespec="seconds"),
-            "" if lifetime is None else (now + lifetime).isoformat(timespec="seconds"),
-        )
-        self._write((*entries, entry))
+        with changing(self.path):
+            entries = self.entries()
+            if len(entries) >= _MOST:
+                raise BadRequestError(
+                    f"there are {len(entries)} tokens already", hint="revoke some"
+                )
+            token = _PREFIX + secrets.token_urlsafe(32)
+            now = self._clock()
+            entry = TokenEntry(
+                secrets.token_hex(4),
+                name,
+                digest(token),
+                now.isoformat(timespec="seconds"),
+                "" if lifetime is None else (now + lifetime).isoformat(timespec="seconds"),
+            )
+            self._write((*entries, entry))
         return token, entry
 
     def revoke(self, which: str) -> tuple[TokenEntry, ...]:
@@ -122,9 +126,10 @@ class TokenFile:
         Raises:
             BadRequestError: there is none.
         """
-        entries = self.entries()
-        gone = _chosen(entries, which)
-        self._write(one for one in entries if one not in gone)
+        with changing(self.path):
+            entries = self.entries()
+            gone = _chosen(entries, which)
+            self._write(one for one in entries if one not in gone)
         return gone
 
     def expire(self, which: str, when: datetime) -> tuple[TokenEntry, ...]:
@@ -133,11 +138,11 @@ class TokenFile:
         Raises:
             BadRequestError: there is none.
         """
-        entries = self.entries()
-        gone = _chosen(entries, which)
         ends = when.astimezone(UTC).isoformat(timespec="seconds")
-        changed = {one.id: replace(one, expires=ends) for one in gone}
-        self._write(changed.get(one.id, one) for one in entries)
+        with changing(self.path):
+            entries = self.entries()
+            changed = {one.id: replace(one, expires=ends) for one in _chosen(entries, which)}
+            self._write(changed.get(one.id, one) for one in entries)
         return tuple(changed.values())
 
     def _write(self, entries: Iterable[TokenEntry]) -> None:
