@@ -7,7 +7,7 @@ from typing import Any
 from airoto.errors import AIRotoError, BadRequestError
 from airoto_client.node import remote, state_ops
 from airoto_client.node import state as states
-from airoto_client.node.state import Point, State
+from airoto_client.node.state import Prompt, State
 
 from . import candidates, editors, host, nodes, overlay, plates
 from .editors import Editor
@@ -118,10 +118,10 @@ class AIROTO_OT_click(Operator):
     def _in_editor(self, context: Any, event: Any, node: Node, editor: Editor) -> set[str]:
         self._editor = editor
         canvas, frame = editors.canvas_of(editor, node), self._frame(context, node)
-        points, at = _points(nodes.state_of(node), frame), self._place(event)
+        prompt, at = _prompt(nodes.state_of(node), frame), self._place(event)
         if event.type == "LEFTMOUSE":
             nodes.check_frame(node, frame)
-            if self._picker.press(canvas, at, points, negative=event.ctrl):
+            if self._picker.press(canvas, at, prompt.points, negative=event.ctrl):
                 return {"RUNNING_MODAL"}
             self._editor = None
             return {"PASS_THROUGH"}
@@ -133,7 +133,7 @@ class AIROTO_OT_click(Operator):
             candidates.choose(node, frame, _NUMBERS[event.type])
             host.redraw()
             return {"RUNNING_MODAL"}
-        done = self._picker.erase(canvas, at, points, frame)
+        done = self._picker.erase(canvas, at, prompt, frame)
         self._apply(node, done)
         # Nothing of the editor's own is deleted by a key that missed a point.
         return {"RUNNING_MODAL"}
@@ -202,10 +202,10 @@ class AIROTO_OT_plate_from_clip(Operator):
         host.push_undo("plate from clip")
 
 
-def _points(state: State, frame: int) -> tuple[Point, ...]:
-    """What the current object has on a frame."""
-    prompt = next((o.prompt(frame) for o in state.objects if o.id == state.current), None)
-    return () if prompt is None else prompt.points
+def _prompt(state: State, frame: int) -> Prompt:
+    """What the current object says on a frame."""
+    found = next((o.prompt(frame) for o in state.objects if o.id == state.current), None)
+    return found or Prompt(frame)
 
 
 CLASSES = (AIROTO_OT_click, AIROTO_OT_show_plate, AIROTO_OT_plate_from_clip)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Callable
 
 from airoto_client.node import state_ops
-from airoto_client.node.state import Box, Point, State
+from airoto_client.node.state import Box, Point, Prompt, State
 
 from .geometry import Canvas, stored
 
@@ -98,12 +98,18 @@ class Picker:
             lambda state: state_ops.add_point(state, frame, x, y, positive=not held.negative),
         )
 
-    def erase(self, canvas: Canvas, at: Place, points: Sequence[Point], frame: int) -> Edit | None:
-        """Take away the point under the mouse, if there is one."""
-        index = nearest(canvas, at, points)
-        if index is None:
-            return None
-        return Edit("delete point", lambda state: state_ops.delete_point(state, frame, index))
+    def erase(self, canvas: Canvas, at: Place, prompt: Prompt, frame: int) -> Edit | None:
+        """Take away the point under the mouse, or the box whose edge is there.
+
+        Args:
+            prompt: what the current object says on the frame.
+        """
+        index = nearest(canvas, at, prompt.points)
+        if index is not None:
+            return Edit("delete point", lambda state: state_ops.delete_point(state, frame, index))
+        if prompt.box is not None and on_edge(canvas, at, prompt.box):
+            return Edit("delete box", lambda state: state_ops.set_box(state, frame, None))
+        return None
 
     def give_up(self) -> bool:
         """Forget what is being dragged; whether there was anything."""
@@ -134,6 +140,15 @@ class Picker:
         if held.negative:
             return Edit("flip point", lambda s: state_ops.flip_point(s, frame, index))
         return None
+
+
+def on_edge(canvas: Canvas, at: Place, box: Box) -> bool:
+    """Whether an edge of a box is under the mouse."""
+    left, high = canvas.to_region(box.x_min, box.y_min)
+    right, low = canvas.to_region(box.x_max, box.y_max)
+    x, y = at
+    inside = left - REACH <= x <= right + REACH and low - REACH <= y <= high + REACH
+    return inside and min(abs(x - left), abs(x - right), abs(y - low), abs(y - high)) <= REACH
 
 
 def nearest(canvas: Canvas, at: Place, points: Sequence[Point]) -> int | None:

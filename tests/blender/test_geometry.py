@@ -112,9 +112,18 @@ def test_a_point_is_moved_flipped_and_deleted_where_it_is_seen():
     assert flipped.objects[0].prompts[0].points == (Point(100, 100, False),)
     assert pressed(PLAIN, near, near, state=state) == state, "a click on a point adds none"
     assert len(pressed(PLAIN, far, far, state=state).objects[0].prompts[0].points) == 2
-    erased = Picker().erase(PLAIN, near, state.objects[0].prompts[0].points, 7)
+    erased = Picker().erase(PLAIN, near, state.objects[0].prompts[0], 7)
     assert erased.change(state).objects[0].prompts == ()
-    assert Picker().erase(PLAIN, far, state.objects[0].prompts[0].points, 7) is None
+    assert Picker().erase(PLAIN, far, state.objects[0].prompts[0], 7) is None
+
+
+def test_a_box_is_taken_away_at_its_edge_and_not_in_its_middle():
+    state = state_ops.set_box(state_ops.add_object(State()), 7, Box(9, 9, 99, 99))
+    prompt = state.objects[0].prompts[0]
+    for at in ((9, 1021), (99 + REACH - 1, 1000), (50, 981)):
+        assert Picker().erase(PLAIN, at, prompt, 7).change(state).objects[0].prompts == ()
+    for at in ((50, 1030), (99 + REACH + 2, 1000), (50, 940)):
+        assert Picker().erase(PLAIN, at, prompt, 7) is None
 
 
 def test_a_point_dragged_off_the_plate_stays_and_a_press_beside_it_is_not_ours():
