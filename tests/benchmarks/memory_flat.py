@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,9 +63,9 @@ def growth(short: Peak, long: Peak) -> float:
     return long.total / short.total - 1
 
 
-def small_clip(folder: Path) -> SamplePaths:
+def small_clip(folder: Path, width: int = _WIDTH, height: int = _HEIGHT) -> SamplePaths:
     """The frames that shots are made of."""
-    return make_sample(folder, frames=_CYCLE, width=_WIDTH, height=_HEIGHT)
+    return make_sample(folder, frames=_CYCLE, width=width, height=height)
 
 
 def tracker_names() -> list[str]:
@@ -147,7 +147,8 @@ def _start_decoders(link: GrpcLink, pid: int, recipe: dict[str, object]) -> None
 def _children(pid: int) -> list[int]:
     found: list[int] = []
     for listed in Path(f"/proc/{pid}/task").glob("*/children"):
-        found.extend(map(int, listed.read_text().split()))
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended
+            found.extend(map(int, listed.read_text().split()))
     return found
 
 

@@ -40,6 +40,9 @@ except ImportError:
     sys.path.insert(0, str(Path(__file__).parent))
     import memory_flat
 
+# Above the smallest that our Cutie works at: smaller frames would be enlarged on one side alone.
+_SIZE = (256, 144)
+
 
 def plain(name: str, pictures: Sequence[Picture], mask: np.ndarray) -> float:
     """Processor seconds a frame of the package's loop, after its first frame."""
@@ -121,7 +124,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     memory_flat._THREADS = 1
     print(f"{'tracker':<16}{'plain ms':>10}{'service ms':>12}{'cost ms':>10}{'cost':>8}")
     with tempfile.TemporaryDirectory(prefix="airoto-cost-") as made:
-        clip = memory_flat.small_clip(Path(made) / "clip")
+        clip = memory_flat.small_clip(Path(made) / "clip", *_SIZE)
         files = Pattern.parse(str(clip.acescg))
         looks = [
             np.clip(read_frame(files.path(clip.first + each)).pixels, 0, 1).astype(np.float32)

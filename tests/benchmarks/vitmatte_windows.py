@@ -4,8 +4,9 @@
     python tests/benchmarks/vitmatte_windows.py --size 960x540
 
 The true small architecture with seeded weights: time and memory do not depend on what the
-weights say. How much faster is told in processor time, which other work on the machine changes
-least. Each way runs in a process of its own; peak: its resident memory (VmHWM), and what
+weights say. Every way has the server's settings of malloc. How much faster is told in processor
+time, which other work on the machine changes least. Each way runs in a process of its own; peak:
+its resident memory (VmHWM), and what
 of that came after the network was loaded. The bar is held against the carrying package's own
 forward pass of the whole frame; `whole, fused` is that with our attention, for which it is not
 held. Alpha in windows of either overlap is compared with the whole frame's in the unknown region:
@@ -57,11 +58,13 @@ def bands(height: int, width: int, share: float) -> npt.NDArray[np.float32]:
 
 def run(way: str, folder: Path, height: int, width: int, threads: int) -> None:
     """Matte once, keep alpha, and print seconds and bytes as JSON."""
+    from airoto_server.app.serve import _keep_freed_memory
     from airoto_server.engines.registry import LoadOptions, Role, find
     from airoto_server.engines.vitmatte import VitMatteMatter
     from airoto_server.engines.windowed import matte_in_windows
     from airoto_server.ops.geometry import Window
 
+    _keep_freed_memory()
     trimap = bands(height, width, _UNKNOWN)
     picture = neural.picture(height, width)
     options = LoadOptions(checkpoint=folder / "vitmatte.pth", threads=threads)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -534,3 +536,27 @@ def test_torch_without_memory_is_met_like_any_other_device() -> None:
 def test_a_device_that_is_none_is_refused_with_those_there_are(name: str) -> None:
     with pytest.raises(EngineUnavailableError, match="allowed: cpu, cuda, cuda:N, mps"):
         Residency(name)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of glibc")
+def test_what_the_servers_malloc_keeps_of_an_unloaded_model_is_given_back() -> None:
+    # In a process of its own: these settings are for good.
+    code = """
+import numpy
+from airoto_server.app.serve import _keep_freed_memory
+from airoto_server.residency.devices import CpuDevice
+_keep_freed_memory()
+device, before = CpuDevice(), CpuDevice().used_bytes()
+layers = [numpy.ones(1 << 17) for _ in range(150)]
+loaded = device.used_bytes() - before
+del layers
+freed = device.used_bytes() - before
+device.release()
+print(loaded, freed, device.used_bytes() - before)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded, freed, released = (int(each) >> 20 for each in run.stdout.split())
+    assert loaded > 140
+    # Kept, or there would be nothing to test.
+    assert freed > 100
+    assert released < 30

@@ -11,7 +11,8 @@ from airoto_server.ops.geometry import Window
 
 Mask = npt.NDArray[np.float32]
 
-# A window is cut in two where that leaves less than this share of its pixels to work on.
+# A window is cut in two where that leaves less than this share of its pixels to work on; more
+# windows are more calls.
 _WORTH_SPLITTING = 0.7
 
 
@@ -87,10 +88,12 @@ def _cores(
     box = _tight(unknown, region)
     if box.is_empty:
         return
-    halves = _halves(box, core)
-    if max(box.width, box.height) <= core:
-        shrunk = [_tight(unknown, half) for half in halves]
-        cost = sum(half.grown(overlap).area for half in shrunk if not half.is_empty)
+    wide = box.width >= box.height
+    if max(box.width, box.height) > core:
+        _, halves = _cut(unknown, box, core, overlap, across=wide)
+    else:
+        cuts = [_cut(unknown, box, core, overlap, across=across) for across in (wide, not wide)]
+        cost, halves = min(cuts, key=lambda each: each[0])
         if cost > _WORTH_SPLITTING * box.grown(overlap).area:
             yield box
             return
@@ -98,24 +101,58 @@ def _cores(
         yield from _cores(unknown, half, core, overlap)
 
 
-def _halves(box: Window, core: int) -> tuple[Window, Window]:
-    """The box cut across its longer side, so that whole cores come out where it is large."""
-    if box.width >= box.height:
-        cut = box.x_min + _cut(box.width, core)
-        return (
-            Window(box.x_min, box.y_min, cut, box.y_max),
-            Window(cut, box.y_min, box.x_max, box.y_max),
-        )
-    cut = box.y_min + _cut(box.height, core)
-    return (
-        Window(box.x_min, box.y_min, box.x_max, cut),
-        Window(box.x_min, cut, box.x_max, box.y_max),
-    )
+def _cut(
+    unknown: npt.NDArray[np.bool_], box: Window, core: int, overlap: int, *, across: bool
+) -> tuple[float, tuple[Window, ...]]:
+    """The cut of a tight box that leaves the fewest pixels to work on, and how many about.
 
+    Where the box is longer than `core`, the cut lies near the one that leaves whole cores.
 
-def _cut(length: int, core: int) -> int:
+    Args:
+        across: cut between two columns, else between two rows.
+    """
+    part = unknown[box.slices(Window.sized(unknown.shape[1], unknown.shape[0]))]
+    part = part if across else part.T
+    length, depth = part.shape[1], part.shape[0]
+    if length < 2:
+        return np.inf, (box,)
+    # Of each line its first and last unknown pixel, so of each cut the tight boxes on both sides.
+    filled = part.any(axis=0)
+    first = np.where(filled, part.argmax(axis=0), depth)
+    last = np.where(filled, depth - part[::-1].argmax(axis=0), 0)
+    places = np.arange(length)
+    before = np.maximum.accumulate(np.where(filled, places + 1, 0))
+    after = np.minimum.accumulate(np.where(filled, places, length)[::-1])[::-1]
+    high_before = np.maximum.accumulate(last) - np.minimum.accumulate(first)
+    high_after = (np.maximum.accumulate(last[::-1]) - np.minimum.accumulate(first[::-1]))[::-1]
+
+    def pixels(side: npt.NDArray[np.int_]) -> npt.NDArray[np.int_]:
+        # With the surroundings of the windows that it will take.
+        return side + 2 * overlap * -(-side // core)
+
+    cuts = np.arange(1, length)
+    cost = pixels(before[cuts - 1]) * pixels(high_before[cuts - 1])
+    cost = cost + pixels(length - after[cuts]) * pixels(high_after[cuts])
     cells = max(2, -(-length // core))
-    return length * (cells // 2) // cells
+    even = length * (cells // 2) // cells
+    far = np.abs(cuts - even)
+    if length > core:
+        cost = np.where(far > core // 2, np.iinfo(cost.dtype).max, cost)
+    best = np.lexsort((far, cost))[0]
+    at = int(cuts[best])
+    if across:
+        at += box.x_min
+        halves = (
+            Window(box.x_min, box.y_min, at, box.y_max),
+            Window(at, box.y_min, box.x_max, box.y_max),
+        )
+    else:
+        at += box.y_min
+        halves = (
+            Window(box.x_min, box.y_min, box.x_max, at),
+            Window(box.x_min, at, box.x_max, box.y_max),
+        )
+    return float(cost[best]), halves
 
 
 def _tight(unknown: npt.NDArray[np.bool_], region: Window) -> Window:

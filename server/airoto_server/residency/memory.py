@@ -223,6 +223,8 @@ class Memory:
         else:
             before = self.device.used_bytes()
             engine = self._until_it_fits(entry, need, load)
+            # What loading needed besides the model.
+            self.device.release()
             size = _measure(engine, self.device.used_bytes() - before)
         with self.changed:
             entry.engine, entry.bytes, entry.tier = engine, size, Tier.DEVICE

@@ -29,7 +29,10 @@ def quantised(mask: Mask) -> Mask:
 
 def steps_of(mask: Mask) -> npt.NDArray[np.uint16]:
     """A mask as whole numbers of 1/65535."""
-    return np.asarray(np.rint(np.clip(mask, 0.0, 1.0) * np.float32(_STEPS)), "<u2")
+    steps = np.multiply(mask, np.float32(_STEPS), dtype=np.float32)
+    np.rint(steps, out=steps)
+    np.clip(steps, 0, np.float32(_STEPS), out=steps)
+    return steps.astype("<u2")
 
 
 def of_steps(steps: npt.NDArray[np.uint16]) -> Mask:
