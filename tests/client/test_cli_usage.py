@@ -287,6 +287,16 @@ def test_segment_of_several_objects_names_them(cli, toy, plate: Path) -> None:
     assert ran.out.split() == [f"{cli.folder}/m.hero.png", f"{cli.folder}/m.bag.png"]
 
 
+def test_matte_without_a_guide_is_for_the_server_to_judge_and_its_notes_are_told(
+    cli, toy, plate: Path
+) -> None:
+    arguments = ("--frame", "1002", "--engine-matte", "modnet", "--out", "a.exr")
+    ran = cli.run("matte", plate, "--server", toy.target, *arguments)
+    assert ran.code == 0, ran.err
+    assert toy.journal()[-1] == "matte guide=None"
+    assert "warning: frame 1002: no subject was found" in ran.err
+
+
 @pytest.mark.parametrize("kind", ["mask", "trimap"])
 def test_matte_sends_its_guide_by_path_or_by_handle(cli, start_toy, plate: Path, kind: str) -> None:
     (cli.folder / "guide.png").write_bytes(b"mask")

@@ -167,6 +167,7 @@ class Toy:
         return pb.MatteResponse(
             alpha_handle=self._keep(PICTURE, picture),
             foreground_handle=self._keep(PICTURE, picture) if request.foreground else "",
+            notes=[] if request.WhichOneof("guide") else ["no subject was found"],
         )
 
     async def Render(self, request, context):

@@ -1,4 +1,7 @@
-"""`airoto matte PLATE --frame N --mask FILE --out alpha.exr`: the alpha of one frame."""
+"""`airoto matte PLATE --frame N --mask FILE --out alpha.exr`: the alpha of one frame.
+
+A matter that finds its subject by itself (`--engine-matte modnet`) needs neither mask nor trimap.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from airoto.errors import BadRequestError
 from airoto.wire import recipe as recipes
 from airoto_client.cli import events
 from airoto_client.cli.inputs import share_files
@@ -18,6 +22,7 @@ from airoto_client.cli.options import (
     using_server,
 )
 from airoto_client.cli.reporting import Reporter
+from airoto_client.cli.roto import has_matter
 from airoto_client.cli.single import TIMEOUT, add_frame_options, check_free, encoding_of, open_frame
 from airoto_client.cli.stopping import Stopper
 from airoto_client.exit_codes import ExitCode
@@ -29,12 +34,14 @@ from airoto_client.sharing import sees_file
 def register(verbs: Any) -> None:
     """Add the command."""
     parser = add_command(
-        verbs, "matte", run, "The alpha of one frame from a rough mask or a trimap."
+        verbs, "matte", run, "The alpha of one frame, from a rough mask or a trimap."
     )
     add_plate_options(parser)
     add_frame_options(parser, "the alpha")
-    guide = parser.add_mutually_exclusive_group(required=True)
-    guide.add_argument("--mask", metavar="FILE", help="a rough mask, 0 to 1")
+    guide = parser.add_mutually_exclusive_group()
+    guide.add_argument(
+        "--mask", metavar="FILE", help="a rough mask, 0 to 1; not for an engine that needs none"
+    )
     guide.add_argument("--trimap", metavar="FILE", help="0 outside, 1 inside, one half unknown")
     parser.add_argument(
         "--foreground", metavar="FILE", help="also write the straight foreground colour (.exr)"
@@ -48,6 +55,11 @@ def register(verbs: Any) -> None:
 
 def run(options: argparse.Namespace, reporter: Reporter, stopper: Stopper) -> ExitCode:
     """Matte."""
+    if not (options.mask or options.trimap or has_matter(options.engine_matte)):
+        raise BadRequestError(
+            "where is the object? give --mask or --trimap, or an --engine-matte that finds its "
+            "subject by itself (modnet)"
+        )
     results = {"alpha": Path(options.out).absolute()}
     if options.foreground:
         results["foreground"] = Path(options.foreground).absolute()
@@ -69,6 +81,8 @@ def run(options: argparse.Namespace, reporter: Reporter, stopper: Stopper) -> Ex
             **_guide(server, options),
         }
         found = server.link.call("Matte", request, timeout=TIMEOUT)
+        for note in found.get("notes", ()):
+            reporter.event(events.warning(note, options.frame))
         for kind, path in results.items():
             server.link.download(found[f"{kind}_handle"], path, encoding=encodings[kind])
             reporter.event(events.result(kind, str(path)))
@@ -76,7 +90,10 @@ def run(options: argparse.Namespace, reporter: Reporter, stopper: Stopper) -> Ex
 
 
 def _guide(server: Server, options: argparse.Namespace) -> Message:
-    """The mask or trimap: by path where the server sees it, else uploaded."""
+    """The mask or trimap: by path where the server sees it, else uploaded; none is for the server
+    to refuse, which knows the engine."""
+    if not (options.mask or options.trimap):
+        return {}
     kind = "mask" if options.mask else "trimap"
     path = Path(options.mask or options.trimap).absolute()
     if sees_file(server.link, path).visible:

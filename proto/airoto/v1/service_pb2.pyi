@@ -439,16 +439,20 @@ class MatteRequest(_message.Message):
     def __init__(self, recipe: _Optional[_Union[_recipe_pb2.Recipe, _Mapping]] = ..., frame: _Optional[int] = ..., uploads: _Optional[_Iterable[_Union[UploadedFrame, _Mapping]]] = ..., mask: _Optional[_Union[_recipe_pb2.DrawnMask, _Mapping]] = ..., trimap: _Optional[_Union[_recipe_pb2.DrawnMask, _Mapping]] = ..., mask_handle: _Optional[str] = ..., trimap_handle: _Optional[str] = ..., foreground: bool = ...) -> None: ...
 
 class MatteResponse(_message.Message):
-    __slots__ = ("alpha_handle", "trimap_handle", "foreground_handle", "provenance")
+    __slots__ = ("alpha_handle", "trimap_handle", "foreground_handle", "provenance", "confidence", "notes")
     ALPHA_HANDLE_FIELD_NUMBER: _ClassVar[int]
     TRIMAP_HANDLE_FIELD_NUMBER: _ClassVar[int]
     FOREGROUND_HANDLE_FIELD_NUMBER: _ClassVar[int]
     PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
     alpha_handle: str
     trimap_handle: str
     foreground_handle: str
     provenance: Provenance
-    def __init__(self, alpha_handle: _Optional[str] = ..., trimap_handle: _Optional[str] = ..., foreground_handle: _Optional[str] = ..., provenance: _Optional[_Union[Provenance, _Mapping]] = ...) -> None: ...
+    confidence: float
+    notes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, alpha_handle: _Optional[str] = ..., trimap_handle: _Optional[str] = ..., foreground_handle: _Optional[str] = ..., provenance: _Optional[_Union[Provenance, _Mapping]] = ..., confidence: _Optional[float] = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RenderRequest(_message.Message):
     __slots__ = ("recipe", "frames", "delivery", "uploads", "preview", "locked", "part")

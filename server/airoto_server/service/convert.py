@@ -205,4 +205,6 @@ def matte_response(made: Matted) -> pb.MatteResponse:
         trimap_handle=made.trimap,
         foreground_handle=made.foreground,
         provenance=provenance(made.provenance),
+        confidence=made.confidence,
+        notes=made.notes,
     )

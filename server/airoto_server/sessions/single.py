@@ -59,12 +59,19 @@ class Segmented:
 
 @dataclass(frozen=True)
 class Matted:
-    """The answer of `matte_frame`: planes in the spool; empty where there is none."""
+    """The answer of `matte_frame`: planes in the spool; empty where there is none.
+
+    Attributes:
+        confidence: that there is a subject, where the matter found it by itself; else 1.
+        notes: for a person: no subject, fallbacks of the engine.
+    """
 
     alpha: str
     trimap: str
     foreground: str
     provenance: Provenance
+    confidence: float
+    notes: Sequence[str]
 
 
 def segment_frame(
@@ -131,6 +138,7 @@ def matte_frame(workshop: Workshop, request: pb.MatteRequest, cancel: Cancel) ->
     )
     spec = shot.engines.get(Role.MATTER)
     notes: list[str] = []
+    confidence = 1.0
     matter = None if spec is None else workshop.matter(spec, notes.append)
     with _click(workshop, cancel)():
         if is_trimap and guide is not None:
@@ -143,6 +151,7 @@ def matte_frame(workshop: Workshop, request: pb.MatteRequest, cancel: Cancel) ->
         elif guide is None:
             assert matter is not None  # or there had to be a guide
             found = matting.subject(matter, seed=seed)
+            confidence = found.confidence
             if found.confidence < FOUND:
                 notes.append(not_found(matter.facts))
             made = matting.from_subject(found.alpha)
@@ -154,7 +163,15 @@ def matte_frame(workshop: Workshop, request: pb.MatteRequest, cancel: Cancel) ->
         provenance = shot.provenance
         if matter is not None:
             provenance = provenance.with_engine(Role.MATTER, matter).with_notes(notes)
-    return _kept(made, foreground, shot, workshop.spool, provenance)
+    spool = workshop.spool
+    return Matted(
+        alpha=_plane(made.alpha, shot, spool),
+        trimap="" if made.trimap is None else _plane(made.trimap, shot, spool),
+        foreground="" if foreground is None else _plane(foreground, shot, spool),
+        provenance=provenance,
+        confidence=confidence,
+        notes=tuple(dict.fromkeys(notes)),
+    )
 
 
 def _check_frame(recipe: pb.Recipe, frame: int) -> None:
@@ -210,21 +227,6 @@ def _found_mask(found: Candidate, shot: Shot, spool: Spool) -> FoundMask:
         )
     area = round(float(inside.sum()) / shot.scale**2)
     return FoundMask(_plane(mask, shot, spool), found.score, bounds, area)  # type: ignore[arg-type]
-
-
-def _kept(
-    made: ObjectAlpha,
-    foreground: npt.NDArray[np.float32] | None,
-    shot: Shot,
-    spool: Spool,
-    provenance: Provenance,
-) -> Matted:
-    return Matted(
-        alpha=_plane(made.alpha, shot, spool),
-        trimap="" if made.trimap is None else _plane(made.trimap, shot, spool),
-        foreground="" if foreground is None else _plane(foreground, shot, spool),
-        provenance=provenance,
-    )
 
 
 def _plane(pixels: npt.NDArray[np.floating], shot: Shot, spool: Spool) -> str:
