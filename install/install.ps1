@@ -5,9 +5,12 @@
 $ErrorActionPreference = 'Continue'
 $script = Join-Path $PSScriptRoot 'install.py'
 $candidates = @()
-if ($env:AIROTO_PYTHON) { $candidates += , @($env:AIROTO_PYTHON) }
-foreach ($version in '3.13', '3.12', '3.11', '3.10', '3.9') { $candidates += , @('py', "-$version") }
-$candidates += , @('python')
+if ($env:AIROTO_PYTHON) {
+    $candidates += , @($env:AIROTO_PYTHON)
+} else {
+    foreach ($version in '3.13', '3.12', '3.11', '3.10', '3.9') { $candidates += , @('py', "-$version") }
+    $candidates += , @('python')
+}
 foreach ($candidate in $candidates) {
     $program = $candidate[0]
     $options = @($candidate | Select-Object -Skip 1)
@@ -22,5 +25,5 @@ foreach ($candidate in $candidates) {
         exit $LASTEXITCODE
     }
 }
-[Console]::Error.WriteLine('install: Python 3.9 or newer is needed and was not found; set AIROTO_PYTHON to one')
+[Console]::Error.WriteLine('install: Python 3.9 or newer is needed and was not found; set AIROTO_PYTHON to one that runs')
 exit 6

@@ -9,6 +9,8 @@ import subprocess
 
 import pytest
 
+from .conftest import ROOT
+
 
 def test_a_prefix_that_cannot_be_written_is_told(scratch):
     locked = scratch.home / "locked"
@@ -133,3 +135,20 @@ def test_a_client_without_a_server_has_no_service(scratch):
     scratch.must("--service")
     scratch.must("--client-only")
     assert not list(scratch.home.glob(".config/systemd/user/*"))
+
+
+def test_a_python_that_was_named_and_does_not_run_is_told_and_no_other_taken(scratch, tmp_path):
+    old = tmp_path / "python"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    for named in (old, tmp_path / "none"):
+        done = subprocess.run(
+            ["bash", str(ROOT / "install" / "install.sh"), "versions"],
+            env={**scratch.environment, "AIROTO_PYTHON": str(named)},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 6
+        assert str(named) in done.stderr
+    done = scratch.run("--python", tmp_path / "none")
+    assert done.returncode == 6
+    assert "is no Python that runs here" in done.stderr
