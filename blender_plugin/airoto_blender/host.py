@@ -21,6 +21,8 @@ Node = Any
 # 5.0 made the compositor's tree a data-block of its own, and its mixing nodes those of shaders.
 IS_5 = bpy.app.version >= (5, 0, 0)
 TREE = "CompositorNodeTree"
+# Masks: 5.0.1 makes a hole of every outline inside another one, 5.2.2 of one that runs backwards.
+HOLES_BY_WINDING = bpy.app.version >= (5, 1, 0)
 # Characters of a line in a pop-up.
 _WIDEST = 90
 

@@ -21,9 +21,9 @@ from airoto_client.node import cache_paths, state_ops
 from airoto_client.node.staleness import digest
 from airoto_client.node.state import State
 
-from . import nodes, plates
+from . import host, nodes, plates
 from .host import bpy
-from .outlines import Floats, Layer, Matte, keyed, rasterised
+from .outlines import Fill, Floats, Layer, Matte, keyed, rasterised
 
 Node = Any
 _SCENE = ".AI Roto masks"
@@ -92,10 +92,14 @@ def layers_of(mask: Any, size: tuple[int, int]) -> tuple[Layer, ...]:
                 )
             if spline.use_fill and len(spline.points) > 1:
                 outlines.append(to_plate(_values(spline), size))
-        found.append(
-            Layer(tuple(outlines), layer.blend, layer.use_fill_holes, layer.invert, layer.alpha)
-        )
+        found.append(Layer(tuple(outlines), layer.blend, _fill(layer), layer.invert, layer.alpha))
     return tuple(found)
+
+
+def _fill(layer: Any) -> Fill:
+    if not layer.use_fill_holes:
+        return Fill.ANY
+    return Fill.WINDING if host.HOLES_BY_WINDING else Fill.ODD
 
 
 def to_plate(values: Floats, size: tuple[int, int]) -> Floats:

@@ -6,6 +6,7 @@ line is turned into steps, and steps are summed up along it.
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from typing import Callable
 
@@ -24,6 +25,14 @@ _STEP = 2.0
 _MOST_STEPS = 512
 
 
+class Fill(enum.Enum):
+    """Which places lie inside several outlines."""
+
+    ANY = "any"  # those that one of them holds
+    ODD = "odd"  # those that an odd number of them holds: Blender 5.0 where it makes holes
+    WINDING = "winding"  # those that all of them together wind round: so 5.2; a hole runs backwards
+
+
 @dataclass(frozen=True)
 class Layer:
     """One layer of a mask on one frame.
@@ -32,13 +41,13 @@ class Layer:
         outlines: of each spline (N, 3, 2): left handle, point, right handle, in plate pixels from
             the top left; always taken as closed.
         blend: how the layer joins those below it, in Blender's words.
-        holes: an outline inside another one is a hole; else it fills.
+        fill: which places lie inside.
         alpha: 0 to 1.
     """
 
     outlines: tuple[Floats, ...]
     blend: str = "MERGE_ADD"
-    holes: bool = False
+    fill: Fill = Fill.ANY
     invert: bool = False
     alpha: float = 1.0
 
@@ -64,7 +73,7 @@ def rasterised(layers: tuple[Layer, ...], size: tuple[int, int]) -> Matte:
     """
     found = np.zeros((size[1], size[0]), np.float32)
     for layer in layers:
-        new = coverage([flattened(one) for one in layer.outlines], size, holes=layer.holes)
+        new = coverage([flattened(one) for one in layer.outlines], size, layer.fill)
         if layer.blend != "REPLACE":
             new = new * np.float32(layer.alpha)
         if layer.invert:
@@ -96,19 +105,21 @@ def flattened(outline: Floats) -> Floats:
     return np.concatenate(parts) if parts else np.zeros((0, 2))
 
 
-def coverage(polygons: list[Floats], size: tuple[int, int], *, holes: bool) -> Matte:
+def coverage(polygons: list[Floats], size: tuple[int, int], fill: Fill) -> Matte:
     """How much of each pixel lies in the polygons: (H, W), float32, 0 to 1.
 
     Args:
         polygons: (M, 2) corners each, in pixels from the top left; closed.
         size: width and height.
-        holes: a place is inside where an odd number of polygons holds it; else where any does. A
-            polygon that crosses itself holds whatever it winds round.
+        fill: which places are inside. A polygon that crosses itself holds what it winds round.
     """
+    if fill is Fill.WINDING:
+        return _winding(polygons, size)
     found = np.zeros((size[1], size[0]), np.float32)
     for polygon in polygons:
-        new = _winding(polygon, size)
-        found = found + new - 2 * found * new if holes else np.maximum(found, new)
+        new = _winding([polygon], size)
+        odd = fill is Fill.ODD
+        found = found + new - 2 * found * new if odd else np.maximum(found, new)
     return found
 
 
@@ -128,11 +139,13 @@ def _crossings(polygon: Floats, size: tuple[int, int]) -> tuple[Lines, Floats, F
     return line, np.clip(x, 0, size[0]), way[edge]
 
 
-def _winding(polygon: Floats, size: tuple[int, int]) -> Matte:
-    """Inside where a polygon winds round a place at all, however often."""
-    if len(polygon) < 3:
+def _winding(polygons: list[Floats], size: tuple[int, int]) -> Matte:
+    """Inside where polygons wind round a place at all, however often."""
+    crossings = [_crossings(one, size) for one in polygons if len(one) > 2]
+    if not crossings:
         return np.zeros((size[1], size[0]), np.float32)
-    line, x, way = _crossings(polygon, size)
+    line = np.concatenate([one[0] for one in crossings])
+    x, way = (np.concatenate([one[at] for one in crossings]) for at in (1, 2))
     order = np.lexsort((x, line))
     line, x, way = line[order], x[order], way[order]
     winds = np.round(np.cumsum(way))  # back at 0 behind every line

@@ -43,6 +43,11 @@ def circle(x, y, radius):
     ]
 
 
+def backwards(places):
+    """The same spline the other way round."""
+    return [(right, at, left) for left, at, right in reversed(places)]
+
+
 def star(x, y, radius):
     """Five corners, joined crosswise."""
     turns = [2 * math.pi * 2 * step / 5 for step in range(5)]
@@ -59,6 +64,7 @@ def all_kinds():
         draw("crossing", ({}, crossing)),
         draw("nested", ({}, ring)),
         draw("hole", (holes, ring)),
+        draw("hole_backwards", (holes, [ring[0], backwards(ring[1])])),
         draw("crossing_hole", (holes, crossing)),
         draw("star", ({}, [star(0.5, 0.5, 0.25)])),
         draw("star_hole", (holes, [star(0.5, 0.5, 0.25)])),

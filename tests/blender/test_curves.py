@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from in_blender import channels
 
 from airoto_blender import contours, fitting
-from airoto_blender.outlines import Layer, rasterised
+from airoto_blender.outlines import Fill, Layer, rasterised
 
 cv2 = pytest.importorskip("cv2")
 
@@ -29,7 +29,7 @@ def blobs(seed: int, size: tuple[int, int] = (96, 128)) -> np.ndarray:
 
 def drawn(splines: list[fitting.Spline], key: int, size: tuple[int, int]) -> np.ndarray:
     """Splines of one key as pixels."""
-    return rasterised((Layer(tuple(one.points[key] for one in splines), holes=True),), size)
+    return rasterised((Layer(tuple(one.points[key] for one in splines), fill=Fill.WINDING),), size)
 
 
 @settings(max_examples=8, deadline=None)
@@ -38,7 +38,7 @@ def test_polygons_of_contours_have_the_mattes_pixels(seed):
     matte = blobs(seed)
     found = contours.contours(matte)
     layer = [np.repeat(one[:, None], 3, axis=1) for one in found]
-    assert alike(rasterised((Layer(tuple(layer), holes=True),), (128, 96)), matte) > 0.99
+    assert alike(rasterised((Layer(tuple(layer), fill=Fill.WINDING),), (128, 96)), matte) > 0.99
     # What surrounds counts, holes count less: together they are the area.
     inside = sum(map(contours.area, found))
     assert inside == pytest.approx((matte > 0.5).sum(), rel=0.02, abs=20)
@@ -99,7 +99,7 @@ def test_points_stay_in_their_order_while_a_shape_moves_and_turns():
     spline = fitting.fitted(piece, 1.0, 64)
     for key in range(4):
         middle = (spline.points[key] + spline.points[key + 1]) / 2
-        half = rasterised((Layer((middle,), holes=True),), (160, 120))
+        half = rasterised((Layer((middle,), fill=Fill.WINDING),), (160, 120))
         expected = np.zeros((120, 160), np.float32)
         cv2.ellipse(expected, (56 + 12 * key, 60), (40, 18), 12.0 * key + 6, 0, 360, 1, -1)
         assert alike(half, expected) > 0.95, "half way the shape is half way"

@@ -33,7 +33,7 @@ def test_a_mask_has_blenders_own_pixels_within_one(shot, size):
     )
     assert ran.code == 0, ran.said
     ours, theirs = np.load(shot.folder / "ours.npz"), channels(shot.folder / "masks.0001.exr")
-    assert len(ours.files) == 11
+    assert len(ours.files) == 12
     for name in ours.files:
         blenders = theirs[f"{name}.V"]
         assert 0.01 < (blenders > 0.5).mean() < 0.99, name
@@ -110,10 +110,10 @@ def test_a_mask_that_says_nothing_is_refused_in_words(shot):
 PLACES = st.floats(-8, 40, width=32)
 
 
-@given(st.lists(st.tuples(PLACES, PLACES), min_size=3, max_size=8), st.booleans())
-def test_coverage_is_the_share_of_samples_inside(corners, holes):
+@given(st.lists(st.tuples(PLACES, PLACES), min_size=3, max_size=8), st.sampled_from(outlines.Fill))
+def test_coverage_is_the_share_of_samples_inside(corners, fill):
     polygon = np.array(corners, np.float64)
-    found = outlines.coverage([polygon], (24, 16), holes=holes)
+    found = outlines.coverage([polygon], (24, 16), fill)
     assert found.shape == (16, 24)
     assert found.min() >= 0
     assert found.max() <= 1
