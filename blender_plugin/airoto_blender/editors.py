@@ -7,11 +7,13 @@ from typing import Any
 
 from airoto.errors import AIRotoError, BadRequestError
 
-from . import geometry, host, nodes, plates
+from . import geometry, host, nodes, plates, upstream
 from .geometry import Canvas
+from .host import bpy
 
 Node = Any
 IMAGE, CLIP = "IMAGE_EDITOR", "CLIP_EDITOR"
+_RENDERED = {"RENDER_RESULT", "COMPOSITING"}
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,10 @@ def _shown(editor: Editor) -> tuple[str, tuple[int, int]]:
         image = editor.space.image
         if image is None:
             raise BadRequestError("the editor shows no image", hint="press Show Plate")
-        return f"the image {image.name}", (image.size[0], image.size[1])
+        size = (image.size[0], image.size[1])
+        if image.type in _RENDERED and not all(size):  # Blender tells it when it has drawn it
+            size = upstream.size_of(bpy.context.scene)
+        return f"the image {image.name}", size
     clip = editor.space.clip
     if clip is None:
         raise BadRequestError("the editor shows no clip", hint="open the plate in it")

@@ -183,3 +183,10 @@ def test_cancel_frees_the_node_at_once_and_an_absent_server_is_named(worked):
     assert facts["cancels"]
     assert facts["cancelled"].startswith("cancelled")
     assert "/nowhere/server.sock" in facts["failed"]
+
+
+def test_a_render_can_be_clicked_in_for_a_node_without_a_plate_of_its_own(tmp_path, clip):
+    said, facts = run(tmp_path, clip, "unix:/nowhere/server.sock", "windows_rendered")
+    assert facts.get("over"), said
+    assert facts["frame"] == 1
+    assert facts["point"] == pytest.approx([160, 90], abs=1.01)
