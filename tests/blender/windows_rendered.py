@@ -2,7 +2,7 @@
 
 import bpy
 import shots
-from windowed import arguments, click, lay_out, press, run, screen_place, until, window
+from windowed import arguments, click, lay_out, press, run, screen_place, window
 
 folder, clip, server = arguments()
 
@@ -26,11 +26,14 @@ def steps():
     with bpy.context.temp_override(window=window()):
         bpy.ops.render.render()
     image.spaces.active.image = bpy.data.images["Render Result"]
-    yield 0.5
+    yield 1.0
     press(image, bpy.ops.airoto.click, region="WINDOW")
-    yield 0.2
-    yield from click(*screen_place(image, next(nodes.ours()), (160, 90)))
-    yield from until(lambda: nodes.state_of(next(nodes.ours())).objects)
+    yield 0.5
+    for _ in range(8):  # the editor shows the render when it has drawn it
+        yield from click(*screen_place(image, next(nodes.ours()), (160, 90)))
+        yield 0.3
+        if nodes.state_of(next(nodes.ours())).objects:
+            break
     (prompt,) = nodes.state_of(next(nodes.ours())).objects[0].prompts
     shots.tell(frame=prompt.frame, point=[prompt.points[0].x, prompt.points[0].y], over=True)
 
