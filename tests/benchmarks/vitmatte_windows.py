@@ -2,6 +2,7 @@
 
     python tests/benchmarks/vitmatte_windows.py                  # 1920x1080, 5 % unknown
     python tests/benchmarks/vitmatte_windows.py --size 960x540
+    python tests/benchmarks/vitmatte_windows.py --short          # only these two
 
 The true small architecture with seeded weights: time and memory do not depend on what the
 weights say. Every way has the server's settings of malloc. How much faster is told in processor
@@ -116,6 +117,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", default="1920x1080", metavar="WxH")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--short", action="store_true", help="only what the bar is held against")
     parser.add_argument("--run", nargs=2, metavar=("WAY", "FOLDER"), help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
     width, height = (int(side) for side in options.size.split("x"))
@@ -129,7 +131,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         neural.write_author_vitmatte(folder / "vitmatte.pth", neural.vitmatte_model(vitmatte.SMALL))
         print(f"{'':<22}{'seconds':>10}{'processor':>11}{'peak MiB':>10}{'work MiB':>10}")
         ways = [f"{_WINDOWS}{overlap}" for overlap in sorted({32, 48, 64, ours})]
-        for way in (*ways, _FUSED, _WHOLE):
+        ways = [f"{_WINDOWS}{ours}"] if options.short else [*ways, _FUSED]
+        for way in (*ways, _WHOLE):
             command = [sys.executable, __file__, "--run", way, made]
             command += ["--size", options.size, "--threads", str(options.threads)]
             done = subprocess.run(command, capture_output=True, text=True, check=False)

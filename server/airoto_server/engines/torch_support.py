@@ -6,8 +6,9 @@ The device policy, in one place:
 - Attention is torch's scaled-dot-product attention wherever the carrying package offers it, and in
   ViTMatte, for which `vitdet_attention` brings it.
 - Convolutions are channels-last in ViTMatte alone: measured on the CPU, it takes a seventh off
-  there (1.36 to 1.17 s for a window of 512x512), and nothing off Cutie (1.22 to 1.19 s a frame) or
-  SAM 2.1 (5.43 to 5.46 s). On CUDA none of this was measured.
+  there (1.36 to 1.17 s for a window of 512x512; with its picture in that layout too, another sixth:
+  0.83 to 0.69 s for 416x416), and nothing off Cutie (1.22 to 1.19 s a frame) or SAM 2.1 (5.43 to
+  5.46 s). On CUDA none of this was measured.
 - Every pass runs in inference mode (`forward_pass`).
 - Forward passes draw no random numbers, so seeds do not matter to these engines; building
   a network does, and leaves the process's generator as it was (`building`).
