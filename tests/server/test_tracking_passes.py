@@ -21,6 +21,8 @@ FRAMES = list(range(1001, 1021))
 SHAPE = (2, 2)
 # Every step that any tracker takes.
 STEPS: list[int] = []
+# Every keyframe that any pass is conditioned by, with its objects.
+CONDITIONS: list[tuple[int, set[int]]] = []
 
 
 class HistoryRun:
@@ -33,6 +35,9 @@ class HistoryRun:
 
     def condition(self, frame: int, picture: Picture, masks: Mapping[int, Mask]) -> None:
         assert set(masks) <= self.ids
+        assert float(picture[0, 0, 0]) == frame
+        assert self.last is None, "what conditions a pass comes before its first step"
+        CONDITIONS.append((frame, set(masks)))
 
     def step(
         self, frame: int, picture: Picture, masks: Mapping[int, Mask] | None = None
@@ -216,6 +221,25 @@ def test_an_object_without_a_prompt_on_a_keyframe_is_carried_across_it(tmp_path:
     masks = track(tmp_path, {1: [1001, 1010], 2: [1001]}, FRAMES, values=values)
     assert masks[1012][2] == pytest.approx(0.5 - 11 / 64, abs=1e-3)
     assert masks[1012][1] == pytest.approx(0.4 - 2 / 64, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("backward", "conditions"),
+    [
+        # From 1003; from 1005, across which object 3 is carried; from 1010, object 1.
+        (False, [(1005, {1}), (1003, {3}), (1010, {2, 3}), (1005, {1})]),
+        # From 1010; from 1005, object 3; from 1003, object 2.
+        (True, [(1005, {2}), (1010, {3}), (1003, {1, 3}), (1005, {2})]),
+    ],
+)
+def test_a_carried_object_is_known_by_its_own_last_keyframe(
+    tmp_path: Path, backward: bool, conditions: list[tuple[int, set[int]]]
+) -> None:
+    # Objects that are drawn where a pass begins know nothing of what lies behind it.
+    keys = {1: [1003, 1005], 2: [1005, 1010], 3: [1003, 1010]}
+    CONDITIONS.clear()
+    track(tmp_path, keys, FRAMES, forward=not backward, backward=backward)
+    assert conditions == CONDITIONS
 
 
 def test_objects_that_overlap_share_pixels(tmp_path: Path) -> None:

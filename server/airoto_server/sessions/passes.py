@@ -24,6 +24,9 @@ class Pass:
         given: objects that have a prompt on `start`.
         carried: objects whose mask on `start` is the answer of the pass before.
         ahead: other keyframes that condition it, in its order.
+        behind: keyframes before it that condition it too, in its order, each with the objects
+            whose last one it is: those that are carried, and would otherwise be known by nothing
+            but an answer.
     """
 
     start: int
@@ -31,6 +34,7 @@ class Pass:
     given: frozenset[int]
     carried: frozenset[int]
     ahead: tuple[int, ...]
+    behind: tuple[tuple[int, frozenset[int]], ...] = ()
 
     @property
     def objects(self) -> frozenset[int]:
@@ -128,6 +132,7 @@ def backward_passes(
             one.given,
             one.carried,
             tuple(-frame for frame in one.ahead),
+            tuple((-frame, names) for frame, names in one.behind),
         )
         for one in mirrored
     ]
@@ -150,12 +155,18 @@ def _segment_pass(
 ) -> Pass:
     given = _prompted(keys, start)
     begun = frozenset(name for name, own in keys.items() if own and own[0] < start)
+    carried = begun - given
+    last_key = {name: keys[name][bisect_left(keys[name], start) - 1] for name in carried}
     return Pass(
         start,
         _between(frames, start, last),
         given,
-        begun - given,
+        carried,
         () if end is None else (end,),
+        tuple(
+            (key, frozenset(name for name, own in last_key.items() if own == key))
+            for key in sorted(set(last_key.values()))
+        ),
     )
 
 

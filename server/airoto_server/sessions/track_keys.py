@@ -131,8 +131,10 @@ class _Chain:
     def _roll(self, index: int) -> Iterator[tuple[int, str]]:
         one = self._passes[index]
         carried = (tuple(sorted(one.carried)), self._made.get(one.start)) if one.carried else None
+        behind = tuple((tuple(sorted(names)), self._seen(frame)) for frame, names in one.behind)
         ahead = tuple(self._seen(frame) for frame in one.ahead)
-        key = digest(*self._head, carried, ahead, self._seen(one.start), tuple(sorted(one.given)))
+        given = tuple(sorted(one.given))
+        key = digest(*self._head, carried, behind, ahead, self._seen(one.start), given)
         for frame in one.frames:
             key = digest(key, self._seen(frame))
             yield frame, key

@@ -108,7 +108,8 @@ class GroupTracking:
     def steps(self) -> int:
         """Turns that `results` will take."""
         return sum(
-            len(one.ahead) + 1 + len(one.frames) for one in [*self._forward, *self._backward]
+            len(one.behind) + len(one.ahead) + 1 + len(one.frames)
+            for one in [*self._forward, *self._backward]
         )
 
     @property
@@ -117,7 +118,7 @@ class GroupTracking:
         bounds = {key for own in self._keys.values() for key in own}
         seen = set(self._wanted)
         for one in [*self._forward, *self._backward]:
-            seen.update((one.start, *one.frames, *one.ahead))
+            seen.update((one.start, *one.frames, *one.ahead, *(key for key, _ in one.behind)))
         return sorted(bounds & seen)
 
     def results(self) -> Generator[tuple[int, dict[int, Tracked]], None, None]:
@@ -205,15 +206,16 @@ class GroupTracking:
         masks = {name: arrived[name].mask for name in one.carried if name in arrived}
         masks |= {name: self.keyframes.get(one.start)[name].mask for name in one.given}
         in_play = sorted(self._keys if self._settings.whole_shot else one.objects)
-        route = [*one.ahead, one.start, *one.frames]
+        conditions = [*one.behind, *((key, frozenset(in_play)) for key in one.ahead)]
+        route = [*(key for key, _ in conditions), one.start, *one.frames]
         assert self._tracker is not None
         with (
             closing(self._tracker.begin(in_play, seed=self._settings.seed)) as run,
             closing(self._pictures(route)) as pictures,
         ):
-            for key in one.ahead:
+            for key, names in conditions:
                 _, picture = next(pictures)
-                known = {n: m for n, m in self._given(key).items() if n in in_play}
+                known = {n: m for n, m in self._given(key).items() if n in names}
                 with self._turn():
                     if known:
                         run.condition(key, picture, known)
