@@ -95,6 +95,7 @@ def main() -> None:
             options.corpus or fresh,
             str(SEEDS / (options.reader if options.reader in READERS else "recipe")),
             f"-timeout={CLOCK_LIMIT}",
+            f"-report_slow_units={CLOCK_LIMIT}",
             f"-rss_limit_mb={MEMORY_LIMIT}",
             f"-max_len={LONGEST}",
             "-print_final_stats=1",
