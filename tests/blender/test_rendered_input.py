@@ -10,6 +10,7 @@ import pytest
 from in_blender import channels
 
 from airoto_client.cli import main
+from airoto_client.grpc_link import GrpcLink
 
 FRAMES = range(1001, 1005)
 WIRED = "made = make(folder, clip, server, engine={!r})\ngrade = wire(made, clip)\n"
@@ -156,3 +157,23 @@ def test_a_node_inside_a_group_is_told_to_come_out(shot):
     )
     assert ran.code == 0, ran.said
     assert "inside the group Inner" in ran.facts["said"]
+
+
+def test_a_blender_that_dies_while_it_gives_frames_leaves_no_shared_memory(shot, new_server):
+    server = new_server()
+    with GrpcLink(server.target) as link:
+        rings = Path(link.call("GetServerInfo", {})["ring_folder"])
+        process = shot.start(
+            WIRED.format("null") + "def die(scene, *_):\n"
+            "    if scene.frame_current == 1003: import os, signal; os.kill(os.getpid(), 9)\n"
+            "bpy.app.handlers.render_post.append(die)\nrender()",
+            server=server.target,
+        )
+        said, _ = process.communicate(timeout=120)
+        assert process.returncode == -9, said
+        assert len(list(rings.iterdir())) == 1
+        ran = shot.run(WIRED.format("null") + "render()", server=server.target)
+        assert ran.code == 0, ran.said
+        assert list(rings.iterdir()) == []
+        assert link.call("GetServerInfo", {})
+    assert shot.comp(1004)["Matte.V"].max() == 1
