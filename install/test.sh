@@ -9,18 +9,22 @@ server_environment server,bench,farm,deadline-cloud,opencue,dev
 if old=$(find_python 3.9); then
   make_venv .venv-py39 "$old" install/constraints-client-py39.txt -e . pytest hypothesis
 fi
-# Blender as a module (about 1 GB), where its wheel can be had; without it tests/blender is skipped.
-# `AIROTO_BPY=off` leaves it out. In a shell of its own, so that a failure ends that one alone.
+# Blender as a module (about 1 GB each), where its wheel can be had; without it tests/blender is
+# skipped. `AIROTO_BPY=off` leaves it out. In a shell of its own, so that a failure ends that alone.
+blender_environment() { # folder, version of Python, constraints
+  local python
+  python=$(find_python "$2") || return 0
+  bash -euo pipefail -c '. install/environment.sh
+    make_venv "$1" "$2" "$3" bpy grpcio protobuf blake3
+    if [ "$(uname -sm)" = "Linux x86_64" ]; then
+      .venv/bin/python install/blender_extension.py --python "$4" --platform linux-x64 \
+        --wheels .venv-bpy/wheels --fetch-only
+    fi' - "$1" "$python" "$3" "$2" ||
+    say "Blender's bpy for Python $2 could not be installed: its tests are skipped"
+}
 if [ "${AIROTO_BPY:-on}" != off ] && { [ $# -eq 0 ] || [[ "$*" == *tests/blender* ]]; }; then
-  if bpy_python=$(find_python 3.11); then
-    bash -euo pipefail -c '. install/environment.sh
-      make_venv .venv-bpy "$1" install/constraints-blender.txt bpy grpcio protobuf blake3
-      if [ "$(uname -sm)" = "Linux x86_64" ]; then
-        .venv/bin/python install/blender_extension.py --python 3.11 --platform linux-x64 \
-          --wheels .venv-bpy/wheels --fetch-only
-      fi' - "$bpy_python" ||
-      say "Blender's bpy could not be installed: tests/blender is skipped"
-  fi
+  blender_environment .venv-bpy 3.11 install/constraints-blender.txt
+  blender_environment .venv-bpy313 3.13 install/constraints-blender-py313.txt
 fi
 if [ $# -gt 0 ]; then
   exec .venv/bin/python -m pytest "$@"
@@ -31,4 +35,9 @@ fi
 if [ -x .venv-py39/bin/python ]; then
   say "the client on Python 3.9:"
   .venv-py39/bin/python -m pytest tests/contract
+fi
+if [ "${AIROTO_BPY:-on}" != off ] && [ -x .venv-bpy313/bin/python ]; then
+  say "Blender with Python 3.13:"
+  AIROTO_BPY_PYTHON=$PWD/.venv-bpy313/bin/python .venv/bin/python -m pytest -n 2 tests/blender \
+    -k "bit_for_bit or survive or killed or without_a_server or in_pieces or extension"
 fi
