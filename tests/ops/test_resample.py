@@ -189,7 +189,7 @@ def test_pixels_that_do_not_fit_are_refused() -> None:
 
 @given(
     st.floats(60, 140), st.floats(50, 110), st.floats(18, 40), st.sampled_from([0, 40, 75, 160]),
-    st.sampled_from([0.5, 1.0, 1.5]), st.integers(-30, 20), st.integers(-30, 20),
+    st.sampled_from([0.5, 1.0, 1.5]), st.integers(-30, 20), st.integers(-30, 10),
 )  # fmt: skip
 @settings(max_examples=40, deadline=None)
 def test_a_mask_goes_to_the_picture_and_back_without_moving(

@@ -178,7 +178,8 @@ def test_a_deadline_that_passes_drops_the_work(
         until(lambda: server.workshop.lane.waiting == 0, "the click's place is free")
         desk.let(10_000)
         until(lambda: not server.workshop.admission.jobs(), "the render is dropped")
-        assert desk.order == ["step cpu 1"]
+        # The step that ran, and one that may have begun before the server heard of it; not seven.
+        assert desk.order in (["step cpu 1"], ["step cpu 1"] * 2)
         assert not server.workshop.lane.is_busy
 
 
