@@ -15,17 +15,12 @@ from airoto.presets.places import (
     PATH_VARIABLE,
     SHOW_VARIABLE,
     in_context,
-    index_path,
     search_path,
+    session_index,
 )
 
 # Seconds that compiling may take in the background.
 _PATIENCE = 60.0
-
-
-def place() -> str:
-    """Where this session's index lies."""
-    return index_path(os.environ, search_path(os.environ))
 
 
 def entries() -> list[dict[str, str]]:
@@ -35,7 +30,7 @@ def entries() -> list[dict[str, str]]:
         OSError, ValueError: the index is there and cannot be read.
     """
     try:
-        with open(place(), encoding="utf-8") as file:  # noqa: PTH123 - pathlib is slower to import
+        with open(session_index(), encoding="utf-8") as file:  # noqa: PTH123 - pathlib is slower to import
             line = file.readline().rstrip()
         data = json.loads(f"{line[:-1]}}}" if line.endswith(",") else line)
     except FileNotFoundError:
@@ -52,7 +47,7 @@ def fill(menu: Any, icons: str) -> None:
     try:
         _fill(menu, icons)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
-        host.log(f"AIRoto: the index of presets {place()} cannot be read: {exc!r}")
+        host.log(f"AIRoto: the index of presets {session_index()} cannot be read: {exc!r}")
 
 
 def _fill(menu: Any, icons: str) -> None:
@@ -94,7 +89,7 @@ def _compile(menu: Any, icons: str) -> None:
     from airoto_nuke import host
 
     folders = os.pathsep.join(search_path(os.environ))
-    index = place()
+    index = session_index()
 
     def work() -> None:
         try:

@@ -12,11 +12,12 @@ import pytest
 import session
 from studio import FIRST, HERO, LAST
 
+from airoto.presets.places import session_index
 from airoto.wire import recipe as recipes
 from airoto_client.node import preset_known
 from airoto_client.node.preset_values import KNOBS
 from airoto_client.presets.compiler import compile_presets, write_index
-from airoto_nuke import buttons, nodes, plates, preset_menu, startup
+from airoto_nuke import buttons, nodes, plates, startup
 from airoto_nuke.knobs import NodeKind
 from airoto_server.ops.matte_file import read_provenance
 
@@ -246,7 +247,7 @@ def test_the_index_is_made_in_the_background_and_the_menu_follows(shop, studio, 
     menu = nuke.menu("Nodes").findItem("AIRoto")
     assert menu.findItem("SHOWX") is None
     session.pump(lambda: menu.findItem("SHOWX") is not None)
-    assert Path(preset_menu.place()).is_file()
+    assert Path(session_index()).is_file()
 
 
 def test_the_command_line_reads_what_the_node_wrote(shop, studio, tmp_path):

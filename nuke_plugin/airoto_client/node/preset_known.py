@@ -9,14 +9,9 @@ from airoto.errors import BadRequestError
 from airoto.presets.index import Index, read_index
 from airoto.presets.model import Resolved
 from airoto.presets.names import parse_name
-from airoto.presets.places import SHOW_VARIABLE, in_context, index_path, search_path
+from airoto.presets.places import SHOW_VARIABLE, in_context, session_index
 
 _read: dict[tuple[str, int], Index] = {}
-
-
-def place() -> str:
-    """Where this session's index lies."""
-    return index_path(os.environ, search_path(os.environ))
 
 
 def index() -> Index | None:
@@ -25,7 +20,7 @@ def index() -> Index | None:
     Raises:
         BadRequestError: it cannot be read.
     """
-    path = place()
+    path = session_index()
     try:
         stamp = os.stat(path).st_mtime_ns  # noqa: PTH116 - paths are text here
     except OSError:
@@ -75,7 +70,7 @@ def resolved(name: str) -> Resolved:
     found = index()
     if found is None:
         raise BadRequestError(
-            f"there are no presets: {place()} is not there",
+            f"there are no presets: {session_index()} is not there",
             hint="make it with: airoto preset compile",
         )
     return found.resolve(name)

@@ -36,6 +36,11 @@ def index_path(environment: Mapping[str, str], folders: Sequence[str]) -> str:
     return os.path.expanduser(f"~/.airoto/presets/index-{mark:08x}.json")
 
 
+def session_index() -> str:
+    """Where the index of this session's presets lies."""
+    return index_path(os.environ, search_path(os.environ))
+
+
 def in_context(name: str, environment: Mapping[str, str]) -> str:
     """A preset's name for what the session works on: `studio:hair` in SHOWX is `SHOWX:hair`."""
     place, colon, task = name.partition(":")
