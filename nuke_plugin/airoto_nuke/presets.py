@@ -94,9 +94,9 @@ def show(node: Node) -> None:
     changed, sources = (
         preset_report.compared(kept, lambda key: _value(node, key)) if kept.name else ([], [])
     )
-    panel.put(node, "preset_changed", "; ".join(changed) or "nothing")
+    panel.put(node, "preset_changed", panel.plain("; ".join(changed)) or "nothing")
     panel.put(node, "preset_sources", "; ".join(sources) or "nothing")
-    panel.put(node, "preset_news", preset_report.news(kept))
+    panel.put(node, "preset_news", panel.plain(preset_report.news(kept)))
     for key, knob in KNOBS.items():
         there = node.knob(knob)
         if there is None:

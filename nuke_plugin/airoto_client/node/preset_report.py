@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Callable
 
 from airoto.errors import AIRotoError
@@ -45,7 +46,7 @@ def news(kept: Taken) -> str:
     try:
         now = preset_known.resolved(kept.name)
     except AIRotoError as exc:
-        return plain(exc.message)
+        return exc.message
     if now.hash == kept.pin.get("hash"):
         return "as it was taken"
     said = now.said
@@ -60,14 +61,16 @@ def news(kept: Taken) -> str:
 
 def from_pin(pin: Mapping[str, Any]) -> Taken:
     """What a recipe's pin stands for: with values and locks where the index still has them."""
-    kept = Taken(dict(pin)) if pin else Taken()
-    try:
-        found = preset_known.resolved(str(pin.get("name", ""))) if pin else None
-    except AIRotoError:
-        found = None
-    if found is None or found.hash != pin.get("hash"):
+    kept = Taken(dict(pin))
+    if not kept.name:
         return kept
-    return Taken(dict(pin), preset_values.taken(found).values, dict(found.locks))
+    try:
+        found = preset_known.resolved(kept.name)
+    except AIRotoError:
+        return kept
+    if found.hash != pin.get("hash"):
+        return kept
+    return replace(preset_values.taken(found), pin=kept.pin)
 
 
 def broken_lock(kept: Taken, knob: str, value_of: Look) -> tuple[str, str] | None:
@@ -88,10 +91,5 @@ def tokens(name: str) -> dict[str, str]:
     return {"show": scope.show, "sequence": scope.sequence, "task": scope.task}
 
 
-def plain(text: str) -> str:
-    """Words that no text knob takes for Tcl."""
-    return text.replace("[", "(").replace("]", ")")
-
-
 def _shown(value: Value) -> str:
-    return plain(json.dumps(value, ensure_ascii=False).strip('"'))
+    return json.dumps(value, ensure_ascii=False).strip('"')
