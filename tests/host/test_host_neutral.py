@@ -225,7 +225,13 @@ def test_a_manifest_survives_its_file_and_leaves_nothing_beside_it(tmp_path):
     assert [one.name for one in path.parent.iterdir()] == ["result.json"]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"key": "k"}'])
+NO_PIXELS = (
+    '{"key": "k", "pattern": "p", "recipe_hash": "", "objects": [], "layers": [], "frames": {}, '
+    '"locked": [], "plate_files": {}, "pixels": []}'
+)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"key": "k"}', NO_PIXELS])
 def test_a_damaged_manifest_is_none_at_all(tmp_path, text):
     (tmp_path / "result.json").write_text(text)
     assert staleness.read_manifest(str(tmp_path / "result.json")) is None

@@ -154,7 +154,7 @@ def read_manifest(path: str) -> Manifest | None:
             pixels={int(frame): str(one) for frame, one in data.get("pixels", {}).items()},
             scale=float(data.get("scale", 1.0)),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
