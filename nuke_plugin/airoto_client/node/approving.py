@@ -35,7 +35,7 @@ def approved(
     if manifest.scale != 1:
         raise BadRequestError(
             "this matte was made at proxy size, and approved frames are full size",
-            hint="work at full size, on the Output tab, and track the frame again",
+            hint="work at full size, and track the frame again",
         )
     kept, source = Path(cache_paths.locked_path(folder, manifest.key, frame)), Path(matte)
     try:

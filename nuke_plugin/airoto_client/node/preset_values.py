@@ -134,7 +134,7 @@ def load(text: str) -> Taken:
         return Taken(dict(data["pin"]), values, locks)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as exc:
         raise BadRequestError(
-            f"the node's preset is damaged: {exc}", hint="choose one anew on the Show tab"
+            f"the node's preset is damaged: {exc}", hint="choose one anew"
         ) from exc
 
 
