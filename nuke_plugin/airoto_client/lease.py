@@ -119,7 +119,7 @@ class Lease:
     def _say(self, kind: str, message: str) -> None:
         said = replace(self._holder, kind=kind, message=message)
         with contextlib.suppress(OSError, AIRotoError):
-            beside = write_beside(self._folder, said.text())
+            beside = write_beside(self._folder, said)
             beside.replace(path_of(self._folder, self._number))
 
     def _beat(self, heartbeat: float) -> None:
@@ -194,7 +194,7 @@ class _Watch:
     def __init__(self, folder: Path, lost_after: float) -> None:
         self._folder, self._lost_after = folder, lost_after
         self.me = Holder.me()
-        self._beside = write_beside(folder, self.me.text())
+        self._beside = write_beside(folder, self.me)
         # Who had failed before this one began to wait, which concerns it no more.
         self._came_after: frozenset[str] | None = None
         self._number = 1

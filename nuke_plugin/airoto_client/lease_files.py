@@ -65,11 +65,12 @@ def leases_in(folder: Path) -> Iterator[Path]:
 
 
 def path_of(folder: Path, number: int) -> Path:
+    """The file of the lease of that number."""
     return folder / f"{PREFIX}{number}"
 
 
-def write_beside(folder: Path, text: str) -> Path:
-    """A new file beside the lease.
+def write_beside(folder: Path, holder: Holder) -> Path:
+    """A new file beside the lease that names a holder.
 
     Raises:
         OutputError: it cannot be written.
@@ -77,7 +78,7 @@ def write_beside(folder: Path, text: str) -> Path:
     path = folder / f"{PREFIX}{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}"
     try:
         with path.open("x") as file:
-            file.write(text)
+            file.write(holder.text())
     except OSError as exc:
         raise write_error(exc, path) from exc
     return path

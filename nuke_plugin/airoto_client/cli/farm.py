@@ -10,11 +10,7 @@ from typing import Any
 from airoto.errors import BadRequestError
 from airoto_client.cli import events, farm_looking, farm_submit
 from airoto_client.cli.farm_plan import add_plan_options, need, planned, write_template
-from airoto_client.cli.options import (
-    add_command,
-    add_server_options,
-    add_talk_options,
-)
+from airoto_client.cli.options import add_command, add_server_options, add_talk_options
 from airoto_client.cli.reporting import Reporter
 from airoto_client.cli.stopping import Stopper
 from airoto_client.exit_codes import ExitCode

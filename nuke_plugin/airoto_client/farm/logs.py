@@ -134,7 +134,7 @@ def read_attempts(path: Path) -> list[list[Event]]:
             attempts.append([])
         if not attempts:
             continue
-        if event.get("event") == "end" and not _is_of(event, attempts[-1]):
+        if event.get("event") == "end" and not _is_of(event, attempts[-1][0]):
             continue  # an attempt that was given up, and ended later
         attempts[-1].append(event)
     return attempts
@@ -153,8 +153,7 @@ def record_of(attempts: Sequence[Sequence[Event]]) -> TaskRecord:
     return TaskRecord(state, len(attempts), code, events)
 
 
-def _is_of(end: Event, events: Sequence[Event]) -> bool:
-    begin = events[0] if events else {}
+def _is_of(end: Event, begin: Event) -> bool:
     return all(end.get(name) == begin.get(name) for name in ("host", "pid"))
 
 

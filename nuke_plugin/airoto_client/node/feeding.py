@@ -18,7 +18,6 @@ from airoto_client.node.staleness import digest
 from airoto_client.planes import Planes
 
 Fill = Callable[[memoryview], None]
-RING, STREAM = "ring", "stream"
 
 
 @dataclass
@@ -91,8 +90,7 @@ class Feed:
                 f"frame {frame} did not arrive as it was sent, by {sent.way}: the server has "
                 f"sha256:{theirs}, sent was sha256:{ours}"
             )
-        if sent.way != RING:
-            self.fed.slow = self.fed.slow or sent.reason
+        self.fed.slow = self.fed.slow or sent.reason
         self.fed.handles[frame], self.fed.digests[frame] = sent.handle, ours
 
     def close(self) -> None:
