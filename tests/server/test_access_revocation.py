@@ -92,6 +92,34 @@ def test_a_list_that_is_not_the_authoritys_or_is_damaged_does_not_do(
     assert judge.counts(pem(authority, "anna"))
 
 
+def test_a_list_that_could_not_be_read_for_a_while_counts_again_though_it_did_not_change(
+    authority: Authority, tmp_path: Path
+) -> None:
+    authority.client("anna")
+    judge, aside = check(authority), tmp_path / "aside"
+    authority.revocations.rename(aside)
+    authority.revocations.mkdir()
+    assert not judge.counts(pem(authority, "anna"))
+    authority.revocations.rmdir()
+    aside.rename(authority.revocations)
+    assert judge.counts(pem(authority, "anna"))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"serial": "anna"}, {"serial": 7}, {"ends": "soon"}, {"ends": "2040-01-01T00:00:00"}]
+)
+def test_a_damaged_list_of_what_was_issued_is_named(
+    authority: Authority, wrong: dict[str, object]
+) -> None:
+    authority.client("anna")
+    path = authority.folder / "issued.json"
+    data = json.loads(path.read_text())
+    data["issued"][0] |= wrong
+    path.write_text(json.dumps(data))
+    with pytest.raises(BadRequestError, match=r"issued\.json is no list of what was issued"):
+        authority.revoke("anna")
+
+
 def test_an_authority_from_before_there_were_lists_can_revoke(authority: Authority) -> None:
     authority.client("anna")
     authority.revocations.unlink()

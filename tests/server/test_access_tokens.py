@@ -77,6 +77,19 @@ def test_changes_at_the_same_time_do_not_undo_each_other(tmp_path: Path) -> None
     assert len(file.entries()) == 24
 
 
+def test_a_file_that_is_closed_to_others_again_counts_though_its_content_did_not_change(
+    tmp_path: Path,
+) -> None:
+    file = TokenFile(tmp_path / "tokens.json")
+    token, _ = file.create("anna", None)
+    check = TokenCheck(file)
+    file.create("bert", None)
+    file.path.chmod(0o644)
+    assert check.name_of(token) is None
+    file.path.chmod(0o600)
+    assert check.name_of(token) == "anna"
+
+
 @pytest.mark.parametrize("wrong", ["", "airoto-", "x" * 4000, "\udcff", "ä"])
 def test_what_is_no_token_is_nobodys(tmp_path: Path, wrong: str) -> None:
     file = TokenFile(tmp_path / "tokens.json")

@@ -197,6 +197,6 @@ class Authority:
                 serialization.NoEncryption(),
             ),
         )
-        write_secret(path, made.public_bytes(serialization.Encoding.PEM))
-        path.chmod(0o644)  # no secret: everybody who is shown it may read it
+        # No secret: everybody who is shown it may read it.
+        write_secret(path, made.public_bytes(serialization.Encoding.PEM), 0o644)
         return inspect(path)

@@ -8,14 +8,13 @@ every call, so a connection that was open before is judged as well.
 from __future__ import annotations
 
 import json
-import logging
 import re
-import threading
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -24,9 +23,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from airoto.errors import BadRequestError
 from airoto.wire.access import secret_file
 from airoto_server.access.certificates import EARLIER, CertificateInfo
-from airoto_server.access.tokens import stamp_of, write_secret
-
-_log = logging.getLogger(__name__)
+from airoto_server.access.reread import Reread
+from airoto_server.access.tokens import write_secret
 
 FORMAT = 1
 _LIST_BYTES = 8 << 20
@@ -62,7 +60,7 @@ def read_issued(path: Path) -> tuple[Issued, ...]:
         data = json.loads(secret_file(path, largest=_LIST_BYTES))
         if data["format"] != FORMAT:
             raise ValueError(f"format {data['format']!r}")
-        return tuple(Issued(one["serial"], one["name"], one["ends"]) for one in data["issued"])
+        return tuple(_issued(one) for one in data["issued"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise BadRequestError(f"{path} is no list of what was issued", path=str(path)) from exc
 
@@ -112,8 +110,7 @@ def write_list(
     for entry in entries.values():
         builder = builder.add_revoked_certificate(entry)
     made = builder.sign(key, hashes.SHA256())
-    write_secret(path, made.public_bytes(serialization.Encoding.PEM))
-    path.chmod(0o644)  # no secret: every server reads it
+    write_secret(path, made.public_bytes(serialization.Encoding.PEM), 0o644)  # every server's
 
 
 def read_list(path: Path) -> RevocationList:
@@ -159,11 +156,8 @@ class CertificateCheck:
             x509.load_pem_x509_certificate(text)
             for text in _CERTIFICATE.findall(authorities.read_bytes())
         ]
-        self._path = path
         self._clock = clock
-        self._lock = threading.Lock()
-        self._stamp = None if path is None else stamp_of(path)
-        self._list = None if path is None else self._read(path)
+        self._list = None if path is None else Reread(path, partial(self._read, path))
 
     def counts(self, pem: bytes) -> bool:
         """Whether this certificate, which TLS took for good, does so now."""
@@ -174,26 +168,14 @@ class CertificateCheck:
         now = self._clock()
         if not shown.not_valid_before_utc <= now < shown.not_valid_after_utc:
             return False
-        if self._path is None:
+        if self._list is None:
             return True
-        revoked = self._current(self._path)
+        revoked = self._list.current()
         if revoked is None or revoked.next_update_utc is None or revoked.next_update_utc < now:
             return False
         if shown.issuer != revoked.issuer:
             return True  # another authority's, of which this list says nothing
         return revoked.get_revoked_certificate_by_serial_number(shown.serial_number) is None
-
-    def _current(self, path: Path) -> RevocationList | None:
-        stamp = stamp_of(path)
-        with self._lock:
-            if stamp != self._stamp:
-                try:
-                    self._list = self._read(path)
-                except BadRequestError as exc:
-                    _log.error("nobody is let in: %s", exc.message)
-                    self._list = None
-                self._stamp = stamp
-            return self._list
 
     def _read(self, path: Path) -> RevocationList:
         found = read_list(path)
@@ -208,6 +190,14 @@ class CertificateCheck:
         if found.next_update_utc is None or found.next_update_utc < self._clock():
             raise BadRequestError(f"the revocation list {path} has ended", path=str(path))
         return found
+
+
+def _issued(data: dict[str, Any]) -> Issued:
+    made = Issued(data["serial"], data["name"], data["ends"])
+    int(made.serial, 16)
+    if datetime.fromisoformat(made.ends).tzinfo is None:
+        raise ValueError("a time without its zone")
+    return made
 
 
 @lru_cache(maxsize=1024)

@@ -9,11 +9,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import logging
 import os
 import re
 import secrets
-import threading
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -23,8 +21,7 @@ from typing import Any
 from airoto.errors import BadRequestError, OutputError
 from airoto.wire.access import secret_file
 from airoto_server.access.folders import changing
-
-_log = logging.getLogger(__name__)
+from airoto_server.access.reread import Reread
 
 FORMAT = 1
 _PREFIX = "airoto-"
@@ -161,33 +158,18 @@ class TokenCheck:
         Raises:
             BadRequestError: the file is damaged or open to others.
         """
-        self._file = file
         self._clock = clock
-        self._lock = threading.Lock()
-        self._stamp = stamp_of(file.path)
-        self._entries = file.entries()
+        self._entries = Reread(file.path, file.entries)
 
     def name_of(self, token: str) -> str | None:
         """Whose token this is; None for one that is unknown, revoked or expired."""
         found = digest(token)
         name = None
         now = self._clock()
-        for entry in self._current():  # all of them, however early one fits
+        for entry in self._entries.current() or ():  # all of them, however early one fits
             if hmac.compare_digest(entry.sha256, found) and entry.is_good(now):
                 name = entry.name
         return name
-
-    def _current(self) -> tuple[TokenEntry, ...]:
-        stamp = stamp_of(self._file.path)
-        with self._lock:
-            if stamp != self._stamp:
-                try:
-                    self._entries = self._file.entries()
-                except BadRequestError as exc:
-                    _log.error("nobody is let in: %s", exc.message)
-                    self._entries = ()
-                self._stamp = stamp
-            return self._entries
 
 
 def digest(token: str) -> str:
@@ -195,8 +177,11 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def write_secret(path: Path, data: bytes) -> None:
+def write_secret(path: Path, data: bytes, mode: int = 0o600) -> None:
     """A file that only its owner can read, whole or not at all.
+
+    Args:
+        mode: another one for what lies beside secrets and is none.
 
     Raises:
         OutputError: it cannot be written.
@@ -209,6 +194,7 @@ def write_secret(path: Path, data: bytes) -> None:
             with os.fdopen(number, "wb") as file:
                 file.write(data)
                 file.flush()
+                os.fchmod(number, mode)
                 os.fsync(file.fileno())
             temporary.replace(path)
         except BaseException:
@@ -234,11 +220,3 @@ def _entry(data: dict[str, Any]) -> TokenEntry:
     if not re.fullmatch(r"[0-9a-f]{64}", made.sha256) or not _NAME.fullmatch(made.name):
         raise ValueError("no digest, or no name")
     return made
-
-
-def stamp_of(path: Path) -> tuple[int, int, int]:
-    try:
-        found = path.stat()
-    except OSError:
-        return (0, 0, 0)
-    return (found.st_ino, found.st_size, found.st_mtime_ns)
