@@ -124,12 +124,12 @@ def _packages(
         CopyWheel(tree.wheel, wheels).apply(_tell)
     elif not any(wheels.glob("airoto-*.whl")):
         _tell("build AIRoto's wheel")
-        run([*build, str(tree.root)], "building AIRoto's wheel", offline=False, tell=_tell)
+        run([*build, str(tree.root)], "building AIRoto's wheel", offline=False)
     own = next(wheels.glob("airoto-*.whl"))
     extra = "" if bundle.client_only else "[server]"
     if extra:
         what = f"building {', '.join(SOURCE_ONLY)}"
-        run([*build, *SOURCE_ONLY], what, offline=False, tell=_tell)
+        run([*build, *SOURCE_ONLY], what, offline=False)
     name = "{}.{}".format(*version)
     _tell(f"fetch packages for Python {name} on {bundle.platform}")
     what = f"fetching packages for Python {name}"
@@ -139,12 +139,12 @@ def _packages(
     options += ["--find-links", str(wheels), "-c", str(tree.constraints(version))]
     fetch = [*pip, "download", "-d", str(wheels), *options]
     if torch_index and extra:
-        run([*fetch, "--index-url", torch_index, "torch"], what, offline=False, tell=_tell)
-    run([*fetch, wanted], what, offline=False, tell=_tell)
+        run([*fetch, "--index-url", torch_index, "torch"], what, offline=False)
+    run([*fetch, wanted], what, offline=False)
     # Whether that is all: as an installation without an index would choose, but for installing.
     check = [*pip, "install", "--dry-run", "--ignore-installed", "--no-index", *options]
     check += ["--target", str(python.parent), wanted]
-    run(check, "checking that the bundle is whole", offline=True, tell=_tell)
+    run(check, "checking that the bundle is whole", offline=True)
 
 
 def _shown(bundle: Bundle, tree: Tree) -> list[str]:

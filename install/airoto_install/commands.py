@@ -7,7 +7,6 @@ import subprocess
 from collections.abc import Sequence
 
 from airoto.errors import AIRotoError, OutOfSpaceError, OutputError
-from airoto_install.plan import Tell
 
 _TAIL_LINES = 15
 
@@ -30,7 +29,7 @@ def clean_environment(*, offline: bool) -> dict[str, str]:
     return kept
 
 
-def run(command: Sequence[str], what: str, *, offline: bool, tell: Tell) -> str:
+def run(command: Sequence[str], what: str, *, offline: bool) -> str:
     """Run a command to its end; its output is what it said on standard output.
 
     Raises:

@@ -11,7 +11,7 @@ from airoto_install.choosing import Draft
 from airoto_install.files import RemoveFile, RemoveIfEmpty, RemoveTree
 from airoto_install.layout import Prefix, Record
 from airoto_install.plan import Plan
-from airoto_install.switching import installed, record_steps, service_steps, switch_steps
+from airoto_install.switching import record_steps, service_steps, switch_steps
 
 
 def rollback(prefix: Prefix, home: Path, version: str = "") -> Plan:
@@ -21,7 +21,7 @@ def rollback(prefix: Prefix, home: Path, version: str = "") -> Plan:
         BadRequestError: there is none.
     """
     prefix.check()
-    record = installed(prefix)
+    record = _installed(prefix)
     now = prefix.active()
     there = {found.id: found for found in prefix.all_versions()}
     if version and version not in there:
@@ -47,7 +47,7 @@ def rollback(prefix: Prefix, home: Path, version: str = "") -> Plan:
 def prune(prefix: Prefix) -> Plan:
     """Remove every version but the one in use and the one before."""
     prefix.check()
-    record = installed(prefix)
+    record = _installed(prefix)
     there = [found.id for found in prefix.all_versions()]
     now = prefix.active()
     before = [name for name in record.history if name != now and name in there]
@@ -88,3 +88,10 @@ def uninstall(prefix: Prefix, home: Path) -> Plan:
         ),
         last=tuple(RemoveIfEmpty(Path(folder)) for folder in sorted(record.made, key=len)[::-1]),
     )
+
+
+def _installed(prefix: Prefix) -> Record:
+    record = prefix.record()
+    if record is None or prefix.active() is None:
+        raise BadRequestError(f"there is no AIRoto in {prefix.root}")
+    return record

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from airoto.errors import BadRequestError
 from airoto_install import services
 from airoto_install.files import Link, MakeFolder, WriteFile
 from airoto_install.layout import Prefix, Record
@@ -32,10 +31,3 @@ def command_steps(prefix: Prefix) -> list[Step]:
 
 def service_steps(prefix: Prefix, home: Path, wanted: bool, switched: bool) -> list[Step]:
     return services.adding(prefix, home, restart=switched) if wanted else services.removing(home)
-
-
-def installed(prefix: Prefix) -> Record:
-    record = prefix.record()
-    if record is None or prefix.active() is None:
-        raise BadRequestError(f"there is no AIRoto in {prefix.root}")
-    return record

@@ -29,7 +29,7 @@ class MakeVenv:
         if self.folder.exists():
             shutil.rmtree(self.folder)
         command = [str(self.python.path), "-I", "-m", "venv", str(self.folder)]
-        run(command, f"making the venv {self.folder}", offline=True, tell=tell)
+        run(command, f"making the venv {self.folder}", offline=True)
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class BuildWheel:
     def apply(self, tell: Tell) -> None:
         command = [str(self.python), "-m", "pip", "wheel", "--quiet", "--no-deps"]
         command += ["--disable-pip-version-check", "-w", str(self.folder), str(self.source)]
-        run(command, "building AIRoto's wheel", offline=False, tell=tell)
+        run(command, "building AIRoto's wheel", offline=False)
 
 
 @dataclass(frozen=True)
@@ -92,17 +92,17 @@ class PipInstall:
         if self.offline:
             sources.append("--no-index")
         command = [*pip, "install", *options, *sources, wanted]
-        run(command, f"installing {wanted}", offline=self.offline, tell=tell)
-        run([*pip, "check"], "checking what was installed", offline=True, tell=tell)
+        run(command, f"installing {wanted}", offline=self.offline)
+        run([*pip, "check"], "checking what was installed", offline=True)
 
     def _torch(self, pip: list[str], options: list[str], tell: Tell) -> None:
         command = [*pip, "install", *options, "--index-url", self.torch_index.url]
         if self.torch_index.needed:
-            run([*command, "torch"], "installing torch", offline=False, tell=tell)
+            run([*command, "torch"], "installing torch", offline=False)
             return
         try:
             command += ["--retries", "1", "--timeout", "20", "torch"]
-            run(command, "installing torch", offline=False, tell=tell)
+            run(command, "installing torch", offline=False)
         except OutOfSpaceError:
             raise
         except OutputError as exc:
@@ -126,7 +126,7 @@ class RunInVenv:
 
     def apply(self, tell: Tell) -> None:
         command = [str(venv_python(self.venv)), *self.arguments]
-        run(command, self.what, offline=True, tell=tell)
+        run(command, self.what, offline=True)
 
 
 def venv_python(venv: Path) -> Path:
