@@ -56,19 +56,19 @@ class Bench:
     def node(self, plate: Any) -> Any:
         """An AIRoto node with one click on the first frame."""
         from airoto_client.node import state_ops
-        from airoto_nuke import nodes
+        from airoto_nuke import nodes, sync
         from airoto_nuke.knobs import NodeKind
 
         for one in nuke.selectedNodes():
             one.setSelected(False)
         plate.setSelected(True)
-        made = nodes.create(NodeKind.ROTO)
+        made = sync.create(NodeKind.ROTO)
         made["server"].setValue(self.server)
         made["colour_space"].setValue("ACEScg")
         for name in ("segment_engine", "track_engine"):
             made[name].setValue("null")
         made["matte_engine"].setValue("none")
-        nodes.edit(made, "click", state_ops.add_point(nodes.state_of(made), FIRST, *CLICK))
+        sync.edit(made, "click", state_ops.add_point(nodes.state_of(made), FIRST, *CLICK))
         return made
 
     def press(self, node: Any, name: str) -> None:
@@ -192,13 +192,13 @@ def works_at_proxy_size(bench: Bench) -> None:
 
 def mattes_a_painted_trimap(bench: Bench) -> None:
     """AIMatte uses a trimap from its mask input as it is."""
-    from airoto_nuke import nodes
+    from airoto_nuke import sync
     from airoto_nuke.knobs import NodeKind
 
     painted = nuke.nodes.Rectangle(
         area=(40, 20, 120, 90), output="rgba.alpha", inputs=[bench.plate]
     )
-    node = nodes.create(NodeKind.MATTE, source=bench.plate)
+    node = sync.create(NodeKind.MATTE, source=bench.plate)
     node.setInput(1, painted)
     for name, value in (("server", bench.server), ("guide", "trimap"), ("matte_engine", "null"),
                         ("colour_space", "ACEScg")):  # fmt: skip

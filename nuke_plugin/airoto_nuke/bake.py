@@ -6,7 +6,7 @@ from typing import Any
 
 from airoto.errors import BadRequestError
 from airoto_client.node import staleness
-from airoto_nuke import host, nodes
+from airoto_nuke import host, nodes, sync
 
 Node = Any
 
@@ -17,9 +17,9 @@ def bake(node: Node) -> Node:
     Raises:
         BadRequestError: the result is stale or has gaps.
     """
-    nodes.refresh(node, fresh=True)
+    sync.refresh(node, fresh=True)
     manifest = nodes.shown_manifest(node)
-    key = nodes.key_now(node, nodes.state_of(node))
+    key = sync.key_now(node, nodes.state_of(node))
     settings = nodes.settings_of(node)
     wrong = [
         frame

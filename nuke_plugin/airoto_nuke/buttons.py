@@ -11,7 +11,19 @@ from typing import Any, Callable
 from airoto.errors import BadRequestError
 from airoto_client.node import approving, cache_paths, jobs, links, recipe_form, remote, state_ops
 from airoto_client.node import state as states
-from airoto_nuke import bake, capture, detecting, host, nodes, panel, plates, presets, tasks, work
+from airoto_nuke import (
+    bake,
+    capture,
+    detecting,
+    host,
+    nodes,
+    panel,
+    plates,
+    presets,
+    sync,
+    tasks,
+    work,
+)
 from airoto_nuke.geometry import sampled_area, sampled_point
 
 Node = Any
@@ -23,12 +35,12 @@ def _current(node: Node) -> int:
 
 def add_object(node: Node) -> None:
     """Another object."""
-    nodes.edit(node, "add object", state_ops.add_object(nodes.state_of(node)))
+    sync.edit(node, "add object", state_ops.add_object(nodes.state_of(node)))
 
 
 def remove_object(node: Node) -> None:
     """Without the current object."""
-    nodes.edit(node, "delete object", state_ops.remove_object(nodes.state_of(node), _current(node)))
+    sync.edit(node, "delete object", state_ops.remove_object(nodes.state_of(node), _current(node)))
 
 
 def _sampled(node: Node) -> tuple[Any, Any]:
@@ -42,7 +54,7 @@ def _add_point(node: Node, *, positive: bool) -> None:
     canvas, sample = _sampled(node)
     x, y = canvas.to_recipe(*sampled_point(canvas, sample))
     new = state_ops.add_point(nodes.state_of(node), host.frame(), x, y, positive=positive)
-    nodes.edit(node, "add point", new)
+    sync.edit(node, "add point", new)
 
 
 def add_positive(node: Node) -> None:
@@ -59,12 +71,12 @@ def add_box(node: Node) -> None:
     """The sampled area is the object's box."""
     canvas, sample = _sampled(node)
     box = canvas.box_to_recipe(*sampled_area(canvas, sample))
-    nodes.edit(node, "add box", state_ops.set_box(nodes.state_of(node), host.frame(), box))
+    sync.edit(node, "add box", state_ops.set_box(nodes.state_of(node), host.frame(), box))
 
 
 def remove_box(node: Node) -> None:
     """Without the frame's box."""
-    nodes.edit(node, "remove box", state_ops.set_box(nodes.state_of(node), host.frame(), None))
+    sync.edit(node, "remove box", state_ops.set_box(nodes.state_of(node), host.frame(), None))
 
 
 def use_mask(node: Node) -> None:
@@ -75,7 +87,7 @@ def use_mask(node: Node) -> None:
     view = plates.view_of(node)
     capture.capture(node, "mask", pattern, [frame], channels="alpha", view=view)
     path = cache_paths.frame_path(pattern, frame)
-    nodes.edit(node, "use mask", state_ops.set_mask(nodes.state_of(node), frame, path))
+    sync.edit(node, "use mask", state_ops.set_mask(nodes.state_of(node), frame, path))
 
 
 def _point(node: Node) -> int:
@@ -85,26 +97,26 @@ def _point(node: Node) -> int:
 def flip_point(node: Node) -> None:
     """The chosen point changes its sign."""
     new = state_ops.flip_point(nodes.state_of(node), host.frame(), _point(node))
-    nodes.edit(node, "flip point", new)
+    sync.edit(node, "flip point", new)
 
 
 def delete_point(node: Node) -> None:
     """Without the chosen point."""
     new = state_ops.delete_point(nodes.state_of(node), host.frame(), _point(node))
-    nodes.edit(node, "delete point", new)
+    sync.edit(node, "delete point", new)
 
 
 def delete_prompt(node: Node) -> None:
     """Without this frame's prompt."""
     new = state_ops.delete_prompt(nodes.state_of(node), host.frame())
-    nodes.edit(node, "delete prompt", new)
+    sync.edit(node, "delete prompt", new)
 
 
 def copy_prompt(node: Node) -> None:
     """This frame's prompt on another frame too."""
     target = int(node["copy_to"].value())
     new = state_ops.copy_prompt(nodes.state_of(node), host.frame(), target)
-    nodes.edit(node, "copy prompt", new)
+    sync.edit(node, "copy prompt", new)
 
 
 def go_to_prompt(node: Node) -> None:
@@ -130,14 +142,14 @@ def previous_key(node: Node) -> None:
 def _go(node: Node, frame: Any) -> None:
     if frame is not None:
         host.go_to(frame)
-        nodes.refresh(node)
+        sync.refresh(node)
 
 
 def range_from_input(node: Node) -> None:
     """First and last from the plate."""
     plates.plate_of(node)
-    nodes.take_range(node)
-    nodes.refresh(node)
+    sync.take_range(node)
+    sync.refresh(node)
 
 
 def track(node: Node) -> None:
@@ -189,13 +201,13 @@ def lock_frame(node: Node) -> None:
         folder=nodes.folder_of(node),
         place=nodes.place_of(node),
     )
-    nodes.edit(node, "approve frame", new)
+    sync.edit(node, "approve frame", new)
 
 
 def unlock_frame(node: Node) -> None:
     """The frame is tracked again."""
     new = state_ops.unlock_frame(nodes.state_of(node), host.frame())
-    nodes.edit(node, "unlock frame", new)
+    sync.edit(node, "unlock frame", new)
 
 
 def _ask_server(
@@ -215,7 +227,7 @@ def _ask_server(
                 words = f"AIRoto {info.get('version', '?')} on {devices}"
                 panel.put(node, "engines", _engine_list(info))
             panel.put(node, "server_state", words)
-        nodes.refresh(node)
+        sync.refresh(node)
         if error is not None and not quietly:
             host.tell(remote.error_text(error))
 
@@ -302,9 +314,9 @@ def put_recipe(node: Node, data: dict[str, Any]) -> None:
     state, settings = recipe_form.from_recipe(fitted)
     with host.undo_group("AIRoto: paste recipe"):
         presets.from_recipe(node, pin)
-        nodes.put_settings(node, settings)
+        sync.put_settings(node, settings)
         node["state"].setValue(states.dump(state))
-    nodes.refresh(node)
+    sync.refresh(node)
     if words:
         host.tell(words)
 
@@ -317,13 +329,13 @@ def bake_reads(node: Node) -> None:
 def reset_to_show(node: Node) -> None:
     """What the node's preset says now."""
     presets.reset_to_show(node)
-    nodes.refresh(node)
+    sync.refresh(node)
 
 
 def reset_to_pinned(node: Node) -> None:
     """What the node's preset said when it was taken."""
     presets.reset_to_pinned(node)
-    nodes.refresh(node)
+    sync.refresh(node)
 
 
 # Names of buttons to what they do. `True`: it renders or waits, so it runs after the script.

@@ -8,90 +8,32 @@ from dataclasses import replace
 from typing import Any
 
 from airoto.errors import AIRotoError, BadRequestError
-from airoto_client.node import links, remote, state_ops
+from airoto_client.node import remote, state_ops
 from airoto_client.node.state import Box, Prompt, RotoObject, State
-from airoto_nuke import host, nodes, panel, plates, tasks, work
-from airoto_nuke.knobs import BOXES, NodeKind
+from airoto_nuke import detect_panel, host, nodes, panel, plates, sync, tasks, work
+from airoto_nuke.knobs import NodeKind
 
 Node = Any
-NOT_ASKED = "the server was not asked yet: press Check on the Info tab"
-_NOTHING = "(nothing)"
-
-
-def refresh(node: Node) -> None:
-    """Whether the server can detect, or why not; what was found, as a list and as boxes."""
-    target, kind = str(nodes.value(node, "server")).strip(), str(nodes.value(node, "link"))
-    info = links.known(target, kind)
-    why = NOT_ASKED if info is None else why_not(info, str(nodes.value(node, "detect_engine")))
-    state = nodes.state_of(node)
-    with host.no_undo():
-        _put_enabled(node, "detect", not why)
-        _put_enabled(node, "make_objects", bool(state.objects))
-        panel.put(node, "status", panel.plain(why) or "ready")
-        found = [f"{one.name}, frame {one.prompts[0].frame}" for one in state.objects]
-        panel.put_menu(node, "found", found or [_NOTHING])
-        follow_frame(node, state)
-
-
-def follow_frame(node: Node, state: State) -> None:
-    """The boxes that were found on the current frame."""
-    source, frame = node.input(0), host.frame()
-    canvas = None if source is None else host.canvas(source)
-    panel.put(node, "handles_frame", frame)
-    for index in range(BOXES):
-        knob = node[f"box{index + 1}"]
-        one = state.objects[index] if index < len(state.objects) else None
-        prompt = None if one is None else one.prompt(frame)
-        shown = prompt is not None and prompt.box is not None and canvas is not None
-        knob.setVisible(shown)
-        if one is not None and knob.label() != one.name:
-            knob.setLabel(one.name)
-        if canvas is not None and prompt is not None and prompt.box is not None:
-            wanted = canvas.box_to_nuke(prompt.box)
-            if tuple(knob.value()) != wanted:
-                knob.setValue(list(wanted))
-
-
-def why_not(info: Mapping[str, Any], engine: str) -> str:
-    """Why a server cannot detect, from what it said of itself; empty if it can.
-
-    Args:
-        engine: `auto`, or the name of a detector.
-    """
-    known = [one for one in info.get("engines", ()) if one.get("role") == "ENGINE_ROLE_DETECTOR"]
-    if engine not in ("", "auto"):
-        known = [one for one in known if one.get("name") == engine]
-        if not known:
-            return f"the server has no detector {engine!r}"
-    elif any(one.get("available") and one.get("is_default") for one in known):
-        return ""
-    else:
-        # Engines that auto never means are for tests.
-        known = [one for one in known if not one.get("available")]
-    if any(one.get("available") for one in known):
-        return ""
-    reasons = [f"{one.get('name', '?')}: {one.get('reason', 'not here')}" for one in known]
-    return "; ".join(reasons) or "the server has no detector"
 
 
 def changed(node: Node, name: str) -> None:
     """A knob was changed: a dragged box is the object's box."""
     state, number = nodes.state_of(node), name[3:]
     if not (name.startswith("box") and number.isdigit()):
-        refresh(node)
+        detect_panel.refresh(node)
         return
     index, source = int(number) - 1, node.input(0)
     if source is None or index >= len(state.objects):
         return
     one = state.objects[index]
     if nodes.value(node, "handles_frame") != host.frame() or one.prompt(host.frame()) is None:
-        follow_frame(node, state)
+        detect_panel.follow_frame(node, state)
         return
     box = host.canvas(source).box_to_recipe(*node[name].value())
     if box.x_min < box.x_max and box.y_min < box.y_max:
         one = replace(one, prompts=(replace(one.prompts[0], box=box),))
         objects = (*state.objects[:index], one, *state.objects[index + 1 :])
-        nodes.edit(node, "move box", replace(state, objects=objects))
+        sync.edit(node, "move box", replace(state, objects=objects))
 
 
 def detect(node: Node) -> None:
@@ -115,7 +57,7 @@ def detect(node: Node) -> None:
 
     def done(found: Any, error: AIRotoError | None) -> None:
         if error is None:
-            nodes.edit(node, "detect", found_state(found, frame))
+            sync.edit(node, "detect", found_state(found, frame))
             missing = ", ".join(found.get("phrases_not_found", ()))
             with host.no_undo():
                 panel.put(node, "not_found", panel.plain(missing))
@@ -153,14 +95,14 @@ def make_objects(node: Node) -> None:
             target = chosen[0]
         else:
             with node.parent():
-                target = nodes.create(NodeKind.ROTO, source=node.input(0))
+                target = sync.create(NodeKind.ROTO, source=node.input(0))
             for name in ("server", "link", "cache_folder", "colour_space", "ocio_config",
                          "exposure", "view_name", "size"):  # fmt: skip
                 target[name].setValue(nodes.value(node, name))
         state = nodes.state_of(target)
         for one in found.objects:
             state = _joined(state, one)
-        nodes.edit(target, "make objects", state)
+        sync.edit(target, "make objects", state)
     host.tell(f"{len(found.objects)} objects are in {target.name()} now")
 
 
@@ -174,8 +116,3 @@ def _joined(state: State, one: RotoObject) -> State:
     state = state_ops.add_object(state, name)
     made = replace(state.objects[-1], prompts=one.prompts)
     return replace(state, objects=(*state.objects[:-1], made))
-
-
-def _put_enabled(node: Node, name: str, enabled: bool) -> None:
-    if node[name].enabled() != enabled:
-        node[name].setEnabled(enabled)

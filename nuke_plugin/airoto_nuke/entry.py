@@ -12,7 +12,7 @@ from typing import Any, Callable
 from airoto.errors import AIRotoError
 from airoto_client.node import recipe_form, remote, state_ops
 from airoto_client.node.preset_values import KEY_OF
-from airoto_nuke import buttons, detecting, host, nodes, panel, presets, renewal, work
+from airoto_nuke import buttons, detecting, host, nodes, panel, presets, renewal, sync, work
 from airoto_nuke.knobs import HANDLES, NodeKind
 
 Node = Any
@@ -71,7 +71,7 @@ def frame_changed() -> None:
         kind in (NodeKind.ROTO, NodeKind.DETECT)
         and nodes.value(node, "handles_frame") != host.frame()
     ):
-        _guarded(nodes.follow_frame, node)
+        _guarded(sync.follow_frame, node)
     _watch.look(node)
 
 
@@ -86,7 +86,7 @@ class _Watch:
         began, key = time.monotonic(), nodes.id_of(node)
         if began < self._next.get(key, 0.0):
             return
-        _guarded(nodes.refresh, node)
+        _guarded(sync.refresh, node)
         ended = time.monotonic()
         self._next[key] = ended + max(1.0, 20 * (ended - began))
 
@@ -97,7 +97,7 @@ _watch = _Watch()
 def _welcome(node: Node) -> None:
     with host.no_undo():
         renewal.renew(node)
-    nodes.refresh(node)
+    sync.refresh(node)
 
 
 def _changed(node: Node, name: str) -> None:
@@ -108,7 +108,7 @@ def _changed(node: Node, name: str) -> None:
     if name in KEY_OF:
         presets.show(node)
     if name == "layer_name":
-        nodes.show_layers(node)
+        sync.show_layers(node)
     if nodes.kind_of(node) is NodeKind.DETECT:
         if name in ("state", "server", "link", "detect_engine") or name[:3] == "box":
             detecting.changed(node, name)
@@ -118,21 +118,21 @@ def _changed(node: Node, name: str) -> None:
         chosen = panel.chosen_object(node)
         if chosen:
             new = state_ops.select_object(nodes.state_of(node), chosen)
-            nodes.edit(node, "choose object", new)
+            sync.edit(node, "choose object", new)
     elif name in ("object_name", "object_colour", "object_group"):
         if nodes.kind_of(node) is NodeKind.ROTO and nodes.state_of(node).current:
             _named(node, name)
         else:
-            nodes.refresh(node)
+            sync.refresh(node)
     elif name == "candidate":
         text = str(node["candidate"].value())
         wanted = int(text) if text.isdigit() else 0
         new = state_ops.choose_candidate(nodes.state_of(node), frame, wanted)
-        nodes.edit(node, "choose candidate", new)
+        sync.edit(node, "choose candidate", new)
         if nodes.value(node, "show_candidate"):
             work.show_candidate(node, frame)
     elif name in recipe_form.SETTINGS or name in _OTHERS:
-        nodes.refresh(node)
+        sync.refresh(node)
         if name == "state" and nodes.value(node, "show_candidate"):
             work.show_candidate(node, frame)
 
@@ -143,7 +143,7 @@ def _dragged(node: Node, index: int) -> None:
     shown = (nodes.value(node, "handles_frame"), nodes.value(node, "handles_object"))
     source = node.input(0)
     if shown != (frame, state.current) or source is None or not state.current:
-        nodes.refresh(node)
+        sync.refresh(node)
         return
     prompt = state.object(state.current).prompt(frame)
     if prompt is None or not index < min(HANDLES, len(prompt.points)):
@@ -151,7 +151,7 @@ def _dragged(node: Node, index: int) -> None:
     x, y = host.canvas(source).to_recipe(*node[f"point{index + 1}"].value())
     point = prompt.points[index]
     if abs(point.x - x) > 1e-6 or abs(point.y - y) > 1e-6:
-        nodes.edit(node, "move point", state_ops.move_point(state, frame, index, x, y))
+        sync.edit(node, "move point", state_ops.move_point(state, frame, index, x, y))
 
 
 def _named(node: Node, name: str) -> None:
@@ -162,9 +162,9 @@ def _named(node: Node, name: str) -> None:
         "object_group": state_ops.group_object,
     }[name]
     try:
-        nodes.edit(node, name.replace("_", " "), change(state, state.current, text))
+        sync.edit(node, name.replace("_", " "), change(state, state.current, text))
     finally:
-        nodes.refresh(node)  # a refused name goes back to what it was
+        sync.refresh(node)  # a refused name goes back to what it was
 
 
 def _guarded(call: Callable[[Node], None], node: Node) -> None:

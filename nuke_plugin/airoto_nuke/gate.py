@@ -15,7 +15,7 @@ from typing import Any
 
 from airoto.errors import AIRotoError
 from airoto_client.node import staleness
-from airoto_nuke import asked, blade, host, nodes, panel
+from airoto_nuke import asked, blade, host, nodes, panel, sync
 from airoto_nuke.asked import Asked
 
 Node = Any
@@ -77,11 +77,11 @@ def problems(write: Node, *frames: int) -> list[str]:
 def missing_frames(node: Node, frames: Iterable[int]) -> list[int]:
     """Frames without a current matte, rising; what others have made meanwhile counts."""
     state = nodes.state_of(node)
-    key = nodes.key_now(node, state)
+    key = sync.key_now(node, state)
     if not key:
         return sorted(frames)
     with host.no_undo():
-        nodes.show_known(node, state, key)
+        sync.show_known(node, state, key)
     manifest, shown = nodes.shown_manifest(node), str(nodes.value(node, "result_key"))
     current = staleness.Verdict.CURRENT
     return [
@@ -92,9 +92,9 @@ def missing_frames(node: Node, frames: Iterable[int]) -> list[int]:
 def _look_again(node: Node) -> None:
     """A new look at a plate's files, and at what a farm has made since the script was saved."""
     state = nodes.state_of(node)
-    key = nodes.key_now(node, state, fresh=True)
+    key = sync.key_now(node, state, fresh=True)
     if key:
-        nodes.show_known(node, state, key)
+        sync.show_known(node, state, key)
     panel.put(node, "stale", int(not key or key != nodes.value(node, "result_key")))
 
 
@@ -155,7 +155,7 @@ def _refuse(wrong: Sequence[str]) -> None:
 
 def _problems_of(node: Node, frames: Sequence[int]) -> list[str]:
     """Of one node, for frames that are asked of it; none are, where its frames are not known."""
-    name, key = str(node.fullName()), nodes.key_now(node, nodes.state_of(node))
+    name, key = str(node.fullName()), sync.key_now(node, nodes.state_of(node))
     manifest, shown = nodes.shown_manifest(node), str(nodes.value(node, "result_key"))
     known = tuple(frames) or (manifest.finished[:1] if manifest is not None else ()) or (0,)
     bad: dict[staleness.Verdict, list[int]] = {}

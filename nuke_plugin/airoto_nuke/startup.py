@@ -118,14 +118,14 @@ def create_preset(node: str, name: str) -> Any:
 
 def _create(kind: str, preset: str) -> Any:
     from airoto_client.node import preset_known
-    from airoto_nuke import nodes, presets
+    from airoto_nuke import presets, sync
     from airoto_nuke.knobs import NodeKind
 
     if preset:
         preset_known.resolved(preset)  # before there is a node
-    made = nodes.create(NodeKind[kind])
+    made = sync.create(NodeKind[kind])
     presets.begin(made, preset)
-    nodes.refresh(made)
+    sync.refresh(made)
     return made
 
 

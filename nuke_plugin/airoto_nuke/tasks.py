@@ -6,7 +6,7 @@ from typing import Any, Callable
 
 from airoto.errors import AIRotoError, BadRequestError, CancelledError
 from airoto_client.node import jobs, remote
-from airoto_nuke import host, nodes, panel
+from airoto_nuke import host, nodes, panel, sync
 
 Node = Any
 Done = Callable[[Any, "AIRotoError | None"], None]
@@ -86,7 +86,7 @@ def ended(node: Node, error: AIRotoError | None) -> None:
         words = f"failed: {error.message}"
     with host.no_undo():
         panel.put(node, "progress", panel.plain(words))
-    nodes.refresh(node)
+    sync.refresh(node)
     if error is not None and not isinstance(error, CancelledError):
         if not host.is_gui():
             raise error

@@ -12,7 +12,7 @@ from airoto.errors import AIRotoError, BadRequestError
 from airoto_client.node import approving, asking, cache_paths, remote, staleness
 from airoto_client.node.delivery import Arriving
 from airoto_client.node.state import State
-from airoto_nuke import capture, guides, host, nodes, panel, plates, tasks
+from airoto_nuke import capture, guides, host, nodes, panel, plates, sync, tasks
 
 Node = Any
 
@@ -111,9 +111,9 @@ def frame_matte(node: Node, frame: int) -> tuple[staleness.Manifest, str]:
     Raises:
         BadRequestError: the node shows no current matte of that frame.
     """
-    nodes.refresh(node, fresh=True)
+    sync.refresh(node, fresh=True)
     manifest = nodes.shown_manifest(node)
-    wanted = nodes.key_now(node, nodes.state_of(node))
+    wanted = sync.key_now(node, nodes.state_of(node))
     found = staleness.verdict(str(nodes.value(node, "result_key")), wanted, manifest, frame)
     approving.check_current(found, frame)
     assert manifest is not None
@@ -184,9 +184,9 @@ def _show(node: Node, ask: remote.Ask, place: str, manifest: staleness.Manifest)
     """Keep the manifest, and show the result if the node still asks for it."""
     staleness.write_manifest(place, manifest)
     with host.no_undo():
-        if nodes.key_now(node, nodes.state_of(node)) == ask.key:
-            nodes.show_result(node, manifest)
-    nodes.refresh(node)
+        if sync.key_now(node, nodes.state_of(node)) == ask.key:
+            sync.show_result(node, manifest)
+    sync.refresh(node)
 
 
 def _show_candidates(node: Node, found: list[remote.Found], frame: int) -> None:

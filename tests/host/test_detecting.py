@@ -9,7 +9,7 @@ from studio import FIRST, HEIGHT, WIDTH
 
 from airoto_client.node import links
 from airoto_client.node.state import Box
-from airoto_nuke import detecting, nodes
+from airoto_nuke import detect_panel, nodes
 from airoto_nuke.knobs import NodeKind
 
 
@@ -27,7 +27,7 @@ def test_it_is_greyed_until_the_server_was_asked(studio, monkeypatch):
     monkeypatch.setattr(links, "_known", {})
     node = studio.node(NodeKind.DETECT)
     assert not node["detect"].enabled()
-    assert node["status"].value() == detecting.NOT_ASKED
+    assert node["status"].value() == detect_panel.NOT_ASKED
     session.press(node, "check_server")
     session.pump(lambda: node["server_state"].value() != "asking")
     assert not node["detect"].enabled()
@@ -71,7 +71,7 @@ def test_why_a_server_cannot_detect_is_what_it_says_of_itself(engines, engine, w
             for name, available, default, reason in engines
         ]
     }  # fmt: skip
-    assert detecting.why_not(info, engine) == words
+    assert detect_panel.why_not(info, engine) == words
 
 
 def test_phrases_become_boxes_that_can_be_dragged(studio):

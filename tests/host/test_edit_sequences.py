@@ -23,7 +23,7 @@ from airoto.errors import BadRequestError
 from airoto.wire.recipe import from_dict, recipe_hash
 from airoto_client.marks import provenance_of
 from airoto_client.node import cache_paths, staleness, state, state_ops
-from airoto_nuke import nodes, plates
+from airoto_nuke import nodes, plates, sync
 
 FULL = os.environ.get("AIROTO_FULL") == "1"
 # Tests that share the work, so that they can run beside each other.
@@ -96,7 +96,7 @@ class Machine:
         assert nodes.state_of(self.node) == self.wanted, self.studio.app.said
         assert self.studio.app.errors == []
         assert self.node["feather"].value() == self.feather
-        key = nodes.key_now(self.node, self.wanted)
+        key = sync.key_now(self.node, self.wanted)
         manifest = nodes.shown_manifest(self.node)
         shown = self.node["result_key"].value()
         for frame in range(FIRST, LAST + 1):
@@ -224,7 +224,7 @@ class Machine:
             for prompt in one.prompts
         )
         self.studio.press(self.node, "track")
-        key = nodes.key_now(self.node, self.wanted)
+        key = sync.key_now(self.node, self.wanted)
         if complete and positive:
             assert self.node["result_key"].value() == key, self.studio.app.said
             assert nodes.shown_manifest(self.node).finished == tuple(range(FIRST, LAST + 1))

@@ -16,7 +16,7 @@ from airoto_client.lease_files import leases_in
 from airoto_client.nk.requests import requests_of
 from airoto_client.node import links
 from airoto_client.presets.compiler import compile_presets, write_index
-from airoto_nuke import asked, gate, nodes, startup
+from airoto_nuke import asked, gate, nodes, startup, sync
 
 PRESET = """format = 1
 show = "SHOWX"
@@ -198,7 +198,7 @@ def test_mattes_that_others_made_from_the_saved_script_are_shown(studio, tmp_pat
     command = [*links.command(), "render", str(recipe), "--server", studio.server]
     for frames in (f"{FIRST}-{FIRST + 1}", f"{FIRST}-{LAST}"):
         subprocess.run([*command, "--frames", frames], check=True, capture_output=True)
-        nodes.refresh(node)
+        sync.refresh(node)
         last = int(frames.partition("-")[2])
         assert (node["result_first"].value(), node["result_last"].value()) == (FIRST, last)
     assert node["status"].value() == f"current: 6 frames, {FIRST}-{LAST}"
@@ -250,7 +250,7 @@ def test_a_plate_that_nuke_has_to_render_is_not_made_inside_a_render(show, studi
     show(on_blade=True)
     node = prompted(studio, "SHOWX")
     node.setInput(0, nuke.nodes.Multiply(inputs=[studio.plate]))
-    nodes.refresh(node)
+    sync.refresh(node)
     with pytest.raises(RuntimeError, match="so Nuke has to render it, which it cannot do"):
         on_farm(studio)
 

@@ -16,7 +16,7 @@ from airoto.wire import recipe as recipes
 from airoto_client.farm.job import Host, read_job
 from airoto_client.node import links
 from airoto_client.presets.compiler import compile_presets, write_index
-from airoto_nuke import buttons, farm_menu, nodes, plates, preset_tokens, startup
+from airoto_nuke import buttons, farm_menu, nodes, plates, preset_tokens, startup, sync
 
 PRESET = """format = 1
 show = "SHOWX"
@@ -109,7 +109,7 @@ def test_nothing_is_lost_from_preset_to_node_to_recipe_to_job_to_node(show, node
             assert step.host is Host.AIROTO
             for number, _ in enumerate(step.tasks, 1):
                 airoto("farm", "task", folder, step.name, number, AIROTO_SERVER=server)
-    nodes.refresh(node)
+    sync.refresh(node)
     assert node["status"].value() == f"current: 6 frames, {FIRST}-{LAST}"
     assert studio.alpha(node, FIRST).max() > 0
     nuke.execute(nuke.toNode("out"), FIRST, LAST)
@@ -123,7 +123,7 @@ def test_nothing_is_lost_from_preset_to_node_to_recipe_to_job_to_node(show, node
         other, plates.plate_of(other), nodes.state_of(other), output="m.%04d.exr"
     )
     assert {**again, "name": ""} == {**wanted, "name": ""}
-    assert nodes.key_now(other, nodes.state_of(other)) == nodes.key_now(node, state)
+    assert sync.key_now(other, nodes.state_of(other)) == sync.key_now(node, state)
 
 
 def entry() -> None:

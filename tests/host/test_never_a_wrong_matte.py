@@ -13,7 +13,7 @@ import pytest
 import session
 from studio import FIRST, HERO, LAST, Studio
 
-from airoto_nuke import nodes
+from airoto_nuke import nodes, sync
 
 
 def refused(studio: Studio, write: object, frame: int = FIRST) -> str:
@@ -211,7 +211,7 @@ def test_nodes_inside_groups_are_guarded_too(studio):
     group = nuke.nodes.Group(name="Outer")
     with group:
         entrance = nuke.nodes.Input(name="in")
-        inner = nodes.create(nodes.NodeKind.ROTO)
+        inner = sync.create(nodes.NodeKind.ROTO)
         inner.setInput(0, entrance)
         nuke.nodes.Output(inputs=[inner])
     group.setInput(0, studio.plate)
@@ -238,7 +238,7 @@ def test_a_copy_shows_the_same_result_and_has_a_folder_of_its_own(studio):
     nuke.nodeCopy(str(path))
     copied = nuke.nodePaste(str(path))
     copied.setInput(0, studio.plate)
-    nodes.refresh(copied)
+    sync.refresh(copied)
     assert copied.name() == "AIRoto2"
     assert nodes.folder_of(copied) != nodes.folder_of(node)
     assert copied["status"].value().startswith("current")

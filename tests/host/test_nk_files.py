@@ -16,11 +16,11 @@ import tclwords
 from nuke import _script
 from studio import FIRST, HERO
 
-from airoto_nuke import nodes, templates
+from airoto_nuke import nodes, sync, templates
 from airoto_nuke.knobs import NodeKind, all_knobs
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "nuke"
-GIZMOS = nodes.GIZMOS
+GIZMOS = sync.GIZMOS
 
 # Every command of a script ends up in `unknown`, as nodes do in Nuke; blocks have to be lists
 # with an even number of words.

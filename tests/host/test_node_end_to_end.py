@@ -11,7 +11,7 @@ import pytest
 import session
 from studio import FIRST, HEIGHT, HERO, LAST, WIDTH
 
-from airoto_nuke import gate, nodes, tasks
+from airoto_nuke import gate, nodes, sync, tasks
 from airoto_nuke.knobs import NodeKind
 
 
@@ -188,7 +188,7 @@ def test_a_rough_mask_becomes_a_matte_or_a_trimap(studio, kind):
     assert alpha[5, 5] == 0
     assert np.isclose(alpha, 0.5).any(), "the unknown band of the trimap, or the null matter's"
     shape["area"].setValue([40, 20, 100, 90])
-    nodes.refresh(node)
+    sync.refresh(node)
     assert node["status"].value().startswith("STALE")
 
 
@@ -230,7 +230,7 @@ def test_terminal_mode_tracks_in_step_and_speaks_in_plain_lines(terminal):
     from airoto_client.node import state_ops
 
     state = state_ops.add_point(nodes.state_of(node), FIRST, *HERO)
-    nodes.edit(node, "add point", state)
+    sync.edit(node, "add point", state)
     node["track"].execute()
     assert node["status"].value() == f"current: 6 frames, {FIRST}-{LAST}"
     assert any("matte: " in line or "track: " in line for line in terminal.app.said)

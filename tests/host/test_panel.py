@@ -11,7 +11,7 @@ import session
 from studio import FIRST, HEIGHT, HERO, LAST, WIDTH
 
 from airoto.wire.recipe import check, from_dict
-from airoto_nuke import nodes, panel
+from airoto_nuke import nodes, panel, sync
 
 
 def prompt(node, frame=FIRST):
@@ -113,7 +113,7 @@ def test_one_step_of_the_artist_is_one_step_to_undo(studio):
 def test_looking_changes_nothing_in_the_script(studio):
     node = studio.tracked()
     nuke.modified(False)
-    nodes.refresh(node)
+    sync.refresh(node)
     nuke.frame(FIRST + 2)
     assert nuke.modified() is False
 

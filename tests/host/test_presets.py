@@ -17,7 +17,7 @@ from airoto.wire import recipe as recipes
 from airoto_client.node import preset_known
 from airoto_client.node.preset_values import KNOBS
 from airoto_client.presets.compiler import compile_presets, write_index
-from airoto_nuke import buttons, nodes, plates, startup
+from airoto_nuke import buttons, nodes, plates, startup, sync
 from airoto_nuke.knobs import NodeKind
 from airoto_server.ops.matte_file import read_provenance
 
@@ -138,7 +138,7 @@ def test_a_preset_that_changed_changes_no_node_until_the_artist_takes_it(shop, s
     before = recipe_of(node)
     shop.write("hair", FILES["hair"].replace("version = 5", "version = 6").replace("1.5", "2.5"))
     shop.compile()
-    nodes.refresh(node)
+    sync.refresh(node)
     assert node["preset_news"].value() == "version 6 now: matte.grow 1.5 -> 2.5"
     assert recipe_of(node) == before, "what was approved"
     studio.press(node, "reset_to_show")
@@ -214,7 +214,7 @@ def test_a_script_keeps_locks_and_pin_where_there_is_no_index(shop, studio):
     nuke.scriptClear()
     nuke.scriptOpen(str(path))
     again = nuke.toNode(name)
-    nodes.refresh(again)
+    sync.refresh(again)
     assert again["preset"].value() == wanted
     assert not again["compression"].enabled()
     assert "is not there" in again["preset_news"].value()

@@ -10,7 +10,7 @@ import numpy as np
 import session
 from nuke import _images
 
-from airoto_nuke import nodes, startup, tasks
+from airoto_nuke import startup, sync, tasks
 from airoto_nuke.knobs import NodeKind
 
 # The clip: 6 frames, 192x108, and a pixel of its hero on the first, counted from the top.
@@ -59,7 +59,7 @@ class Studio:
         for one in nuke.allNodes():
             one.setSelected(False)
         (plate or self.plate).setSelected(True)
-        made = nodes.create(kind)
+        made = sync.create(kind)
         if made.knob("server") is not None:
             made["server"].setValue(self.server)
         for name in ("segment_engine", "track_engine", "matte_engine"):
