@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from airoto.errors import AIRotoError, BadRequestError, UnauthenticatedError
 from airoto_client.grpc_link import GrpcLink
@@ -118,6 +121,23 @@ def test_a_damaged_list_of_what_was_issued_is_named(
     path.write_text(json.dumps(data))
     with pytest.raises(BadRequestError, match=r"issued\.json is no list of what was issued"):
         authority.revoke("anna")
+
+
+def test_a_list_with_any_byte_damaged_lets_nobody_in_and_says_so(
+    authority: Authority, tmp_path: Path
+) -> None:
+    """Much of a list is parsed only when it is asked for."""
+    authority.client("anna")
+    authority.revoke("anna")
+    good = x509.load_pem_x509_crl(authority.revocations.read_bytes())
+    data = good.public_bytes(serialization.Encoding.DER)
+    path = tmp_path / "damaged.crl"
+    for place in range(len(data)):
+        damaged = data[:place] + bytes([data[place] ^ 0x15]) + data[place + 1 :]
+        text = base64.encodebytes(damaged)
+        path.write_bytes(b"-----BEGIN X509 CRL-----\n" + text + b"-----END X509 CRL-----\n")
+        with pytest.raises(BadRequestError, match=r"damaged\.crl"):
+            CertificateCheck(authority.folder / "ca.pem", path)
 
 
 def test_an_authority_from_before_there_were_lists_can_revoke(authority: Authority) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -16,6 +19,15 @@ from airoto.errors import BadRequestError
 
 # Clocks of a studio differ a little.
 EARLIER = timedelta(hours=1)
+# What asking a damaged certificate or list raises.
+DAMAGED = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 _HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9-]+)*")
 
 
@@ -53,19 +65,21 @@ def inspect(path: Path) -> CertificateInfo:
         BadRequestError: it cannot be read or is no certificate.
     """
     found = certificate(path)
-    names = found.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     hosts: tuple[str, ...] = ()
     role = "client"
-    for extension in found.extensions:
-        match extension.value:
-            case x509.BasicConstraints(ca=True):
-                role = "ca"
-            case x509.ExtendedKeyUsage() as usage if ExtendedKeyUsageOID.SERVER_AUTH in usage:
-                role = "server"
-            case x509.SubjectAlternativeName() as others:
-                hosts = tuple(str(one.value) for one in others)
+    with parsed(path, "certificate"):
+        names = found.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        ends, serial = found.not_valid_after_utc, found.serial_number
+        for extension in found.extensions:
+            match extension.value:
+                case x509.BasicConstraints(ca=True):
+                    role = "ca"
+                case x509.ExtendedKeyUsage() as usage if ExtendedKeyUsageOID.SERVER_AUTH in usage:
+                    role = "server"
+                case x509.SubjectAlternativeName() as others:
+                    hosts = tuple(str(one.value) for one in others)
     name = str(names[0].value) if names else ""
-    return CertificateInfo(path, role, name, hosts, found.not_valid_after_utc, found.serial_number)
+    return CertificateInfo(path, role, name, hosts, ends, serial)
 
 
 def certificate(path: Path) -> x509.Certificate:
@@ -74,12 +88,25 @@ def certificate(path: Path) -> x509.Certificate:
     Raises:
         BadRequestError: it cannot be read or is no certificate.
     """
-    try:
+    with parsed(path, "certificate"):
         return x509.load_pem_x509_certificate(path.read_bytes())
+
+
+@contextmanager
+def parsed(path: Path, what: str, hint: str = "") -> Iterator[None]:
+    """Read a file, or a part of what was read: much is parsed only once it is asked for.
+
+    Raises:
+        BadRequestError: it cannot be read or is none of what it should be.
+    """
+    try:
+        yield
     except OSError as exc:
         raise BadRequestError(f"{path} cannot be read: {exc.strerror}", path=str(path)) from exc
-    except ValueError as exc:
-        raise BadRequestError(f"{path} is no certificate in PEM form", path=str(path)) from exc
+    except DAMAGED as exc:
+        raise BadRequestError(
+            f"{path} is no {what} in PEM form", hint=hint, path=str(path)
+        ) from exc
 
 
 def begun(

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from airoto.errors import BadRequestError
 from airoto.wire.access import secret_file
-from airoto_server.access.certificates import EARLIER, CertificateInfo
+from airoto_server.access.certificates import DAMAGED, EARLIER, CertificateInfo, parsed
 from airoto_server.access.reread import Reread
 from airoto_server.access.tokens import write_secret
 
@@ -119,16 +119,10 @@ def read_list(path: Path) -> RevocationList:
     Raises:
         BadRequestError: it cannot be read or is none.
     """
-    try:
-        return x509.load_pem_x509_crl(path.read_bytes())
-    except OSError as exc:
-        raise BadRequestError(f"{path} cannot be read: {exc.strerror}", path=str(path)) from exc
-    except ValueError as exc:
-        raise BadRequestError(
-            f"{path} is no revocation list in PEM form",
-            hint="airoto certs revoke writes one, ca.crl",
-            path=str(path),
-        ) from exc
+    with parsed(path, "revocation list", "airoto certs revoke writes one, ca.crl"):
+        found = x509.load_pem_x509_crl(path.read_bytes())
+        _ = found.issuer, found.extensions, [one.serial_number for one in found]
+    return found
 
 
 class CertificateCheck:
@@ -163,26 +157,29 @@ class CertificateCheck:
         """Whether this certificate, which TLS took for good, does so now."""
         try:
             shown = _shown(pem)
-        except ValueError:
+            begins, ends = shown.not_valid_before_utc, shown.not_valid_after_utc
+            issuer, serial = shown.issuer, shown.serial_number
+        except DAMAGED:
             return False
         now = self._clock()
-        if not shown.not_valid_before_utc <= now < shown.not_valid_after_utc:
+        if not begins <= now < ends:
             return False
         if self._list is None:
             return True
         revoked = self._list.current()
         if revoked is None or revoked.next_update_utc is None or revoked.next_update_utc < now:
             return False
-        if shown.issuer != revoked.issuer:
+        if issuer != revoked.issuer:
             return True  # another authority's, of which this list says nothing
-        return revoked.get_revoked_certificate_by_serial_number(shown.serial_number) is None
+        return revoked.get_revoked_certificate_by_serial_number(serial) is None
 
     def _read(self, path: Path) -> RevocationList:
         found = read_list(path)
-        signed = any(
-            one.subject == found.issuer and found.is_signature_valid(one.public_key())  # type: ignore[arg-type]
-            for one in self._authorities
-        )
+        with parsed(path, "revocation list"):
+            signed = any(
+                one.subject == found.issuer and found.is_signature_valid(one.public_key())  # type: ignore[arg-type]
+                for one in self._authorities
+            )
         if not signed:
             raise BadRequestError(
                 f"{path} is not signed by an authority of --client-ca", path=str(path)
