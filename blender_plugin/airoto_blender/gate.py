@@ -20,7 +20,7 @@ from airoto.errors import AIRotoError, ResultMissingError
 from airoto_client import exit_codes
 from airoto_client.node import links, remote
 
-from . import host, inputs, nodes, plates, upstream, work
+from . import beside, host, inputs, nodes, plates, work
 from .host import bpy
 
 Node = Any
@@ -37,7 +37,7 @@ def before_render(scene: Any, *_: Any) -> None:
     Raises:
         SystemExit: as `before_frame`.
     """
-    if upstream.is_rendering():
+    if beside.is_rendering():
         return
     _last_made.clear()
     _failed.clear()
@@ -60,7 +60,7 @@ def before_frame(scene: Any, *_: Any) -> None:
     Raises:
         SystemExit: a matte cannot be had, in the background.
     """
-    if upstream.is_rendering():
+    if beside.is_rendering():
         return
     frame = scene.frame_current
     for node in host.nodes_in(host.tree_of(scene), nodes.IDNAME, active=True):
@@ -70,7 +70,7 @@ def before_frame(scene: Any, *_: Any) -> None:
 
 def after_frame(scene: Any, *_: Any) -> None:
     """With windows: a picture with pixels that nobody asked for does not stay."""
-    if upstream.is_rendering() or not _failed:
+    if beside.is_rendering() or not _failed:
         return
     path = host.absolute(scene.render.frame_path(frame=scene.frame_current))
     with contextlib.suppress(OSError):
@@ -79,7 +79,7 @@ def after_frame(scene: Any, *_: Any) -> None:
 
 def after_render(_scene: Any, *_: Any) -> None:
     """With windows: say what went wrong, when the render is over."""
-    if upstream.is_rendering():
+    if beside.is_rendering():
         return
     inputs.keep(False)
     if not _failed:

@@ -229,7 +229,7 @@ def scene_beside(scene: Any, name: str) -> tuple[Any, Any]:
 
 
 def remove_scene(name: str) -> None:
-    """Take back what `scene_beside` made, where it is still there."""
+    """Take back what `empty_scene` or `scene_beside` made, where it is still there."""
     scene = bpy.data.scenes.get(name)
     tree = tree_of(scene) if scene is not None else None
     if scene is not None:

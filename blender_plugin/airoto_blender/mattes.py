@@ -1,29 +1,23 @@
-"""Finished mattes as numbers, read by Blender itself: an Image node, rendered to a plain file.
-
-Blender lets no script read the layers of an EXR; a scene of our own shows one of them, and what it
-renders is read as `upstream` reads the input of a node.
-"""
+"""Finished mattes as numbers, read by Blender itself: an Image node in a scene of our own."""
 
 from __future__ import annotations
 
-import secrets
-from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from airoto.errors import BadRequestError, FrameMissingError
+from airoto.errors import BadRequestError
 
-from . import exr_rows, host, inside, nodes, plates, upstream
+from . import host, inside, nodes, plates
+from .beside import Beside
 
 Node = Any
 Matte = npt.NDArray[np.float32]
 
 
-class Mattes:
-    """Reads mattes of one object, as the node shows them; leave it, or its scene stays.
+class Mattes(Beside):
+    """Reads mattes of one object, as the node shows them.
 
     Raises:
         BadRequestError: the node shows no mattes of that object.
@@ -33,23 +27,20 @@ class Mattes:
         image = nodes.shown_image(node)
         if image is None:
             raise BadRequestError(f"{node.name} shows no mattes", hint="press Track first")
-        self._label = f"matte_{name}"
-        self._scene = f".AI Roto {secrets.token_hex(8)}"
-        self._file = str(Path(host.temporary_folder()) / f"airoto-{secrets.token_hex(8)}.")
-        self._size = plates.size_of(node)
-        scene, tree = host.empty_scene(self._scene, self._size)
-        try:
+        label, size = f"matte_{name}", plates.size_of(node)
+
+        def make(scene_name: str) -> Any:
+            scene, tree = host.empty_scene(scene_name, size)
             shown = inside.image_node(tree, image, node, node.first, node.last)
-            socket = shown.outputs.get(self._label)
+            socket = shown.outputs.get(label)
             if socket is None:
                 raise BadRequestError(
-                    f"the mattes of {node.name} have no {self._label}", hint="press Track first"
+                    f"the mattes of {node.name} have no {label}", hint="press Track first"
                 )
             host.show_only(tree, socket)
-            host.write_half_rows(scene, self._file)
-        except BaseException:
-            self.close()
-            raise
+            return scene
+
+        super().__init__(label, make)
 
     def frame(self, number: int) -> Matte:
         """The matte on a frame of the scene: (H, W), float32, 0 to 1, rows from the top.
@@ -57,31 +48,7 @@ class Mattes:
         Raises:
             FrameMissingError: it cannot be read.
         """
-        try:
-            with upstream.ours():
-                path = Path(host.render_frame(self._scene, number))
-            data = path.read_bytes()
-            path.unlink()
-        except (RuntimeError, OSError) as exc:
-            raise FrameMissingError(
-                f"{self._label} cannot be read on frame {number}: {str(exc).strip()}"
-            ) from exc
-        return np.clip(exr_rows.planes_of(data)["R"].astype(np.float32), 0, 1)
-
-    def close(self) -> None:
-        """Take our scene away again."""
-        host.remove_scene(self._scene)
-
-    def __enter__(self) -> Mattes:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+        return np.clip(self.planes(number)["R"].astype(np.float32), 0, 1)
 
 
 def frames_of(node: Node, step: int) -> list[int]:

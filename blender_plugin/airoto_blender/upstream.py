@@ -1,36 +1,24 @@
 """What comes into a node's Image socket, rendered: a scene of our own beside the artist's.
 
 It is a copy that shares every object, and has a tree with nothing but what lies in front of the
-node, so that no file is written and nothing of the artist's is changed. Without windows Blender
-lets nobody read what was composited, therefore a frame goes through a file of its own in
-Blender's temporary folder.
+node, so that no file is written and nothing of the artist's is changed.
 """
 
 from __future__ import annotations
 
-import contextlib
-import secrets
-from collections.abc import Iterator
-from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 
 from airoto.errors import BadRequestError, FrameMissingError
 
-from . import exr_rows, host
+from . import host
+from .beside import Beside
 from .exr_rows import Rows
 from .host import bpy
 
 Node = Any
 SOCKET = "Image"
-_rendering = False
-
-
-def is_rendering() -> bool:
-    """Whether a render is one of ours, at which the gate need not look."""
-    return _rendering
 
 
 def is_wired(node: Node) -> bool:
@@ -70,81 +58,41 @@ def fill(planes: dict[str, Rows], room: memoryview) -> None:
         np.copyto(target[..., number], planes[channel])
 
 
-class Upstream:
-    """Renders what comes into one node, frame by frame; leave it, or its scene stays.
+class Upstream(Beside):
+    """Renders what comes into one node.
 
     Raises:
         BadRequestError: nothing comes into the node, or it is inside a group.
     """
 
     def __init__(self, node: Node) -> None:
-        self._name = node.name
         scene = scene_of(node)
         if not is_wired(node):
             raise BadRequestError(f"nothing comes into {node.name}", hint="wire its Image input")
         self.size = size_of(scene)
-        # Known by name: undo takes it away, and everything has another address after it.
-        self._beside = f".AI Roto {secrets.token_hex(8)}"
-        self._files = str(Path(host.temporary_folder()) / f"airoto-{secrets.token_hex(8)}.")
-        copy, tree = host.scene_beside(scene, self._beside)
-        try:
+
+        def make(name: str) -> Any:
+            copy, tree = host.scene_beside(scene, name)
             _strip(tree, node, scene, copy)
-            host.write_half_rows(copy, self._files)
-        except BaseException:
-            self.close()
-            raise
+            return copy
+
+        super().__init__(f"what comes into {node.name}", make)
 
     def frame(self, number: int) -> dict[str, Rows]:
-        """Channels R, G and B of a frame of the scene, scene-linear.
+        """As `planes`, of the size that was expected.
 
         Raises:
-            FrameMissingError: Blender cannot render it.
+            FrameMissingError: Blender cannot render it, or renders a part of it.
         """
-        try:
-            with ours():
-                path = Path(host.render_frame(self._beside, number))
-            data = path.read_bytes()
-            path.unlink()
-        except (RuntimeError, OSError) as exc:
-            raise FrameMissingError(
-                f"what comes into {self._name} cannot be rendered on frame {number}: "
-                f"{str(exc).strip()}"
-            ) from exc
-        planes = exr_rows.planes_of(data)
+        planes = self.planes(number)
         height, width = planes["R"].shape
         if (width, height) != self.size:
             raise FrameMissingError(
-                f"what comes into {self._name} is {width}x{height} on frame {number}, not "
+                f"{self.what} is {width}x{height} on frame {number}, not "
                 f"{self.size[0]}x{self.size[1]}",
                 hint="switch off cropping to the render region",
             )
         return planes
-
-    def close(self) -> None:
-        """Take our scene away again."""
-        host.remove_scene(self._beside)
-
-    def __enter__(self) -> Upstream:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-@contextlib.contextmanager
-def ours() -> Iterator[None]:
-    """What is rendered meanwhile is ours."""
-    global _rendering
-    before, _rendering = _rendering, True
-    try:
-        yield
-    finally:
-        _rendering = before
 
 
 def _strip(tree: Any, node: Node, scene: Any, copy: Any) -> None:
