@@ -208,16 +208,6 @@ def _prompt(state: State, frame: int) -> Prompt:
     return found or Prompt(frame)
 
 
-CLASSES = (AIROTO_OT_click, AIROTO_OT_show_plate, AIROTO_OT_plate_from_clip)
-
-
-def register() -> None:
-    """Make the operators known to Blender."""
-    for one in CLASSES:
-        bpy.utils.register_class(one)
-
-
-def unregister() -> None:
-    """Take them back."""
-    for one in reversed(CLASSES):
-        bpy.utils.unregister_class(one)
+register, unregister = bpy.utils.register_classes_factory(
+    (AIROTO_OT_click, AIROTO_OT_show_plate, AIROTO_OT_plate_from_clip)
+)

@@ -75,16 +75,4 @@ class AIROTO_OT_make_mask(Operator):
         host.push_undo("mattes to mask")
 
 
-CLASSES = (AIROTO_OT_use_mask, AIROTO_OT_make_mask)
-
-
-def register() -> None:
-    """Make the operators known to Blender."""
-    for one in CLASSES:
-        bpy.utils.register_class(one)
-
-
-def unregister() -> None:
-    """Take them back."""
-    for one in reversed(CLASSES):
-        bpy.utils.unregister_class(one)
+register, unregister = bpy.utils.register_classes_factory((AIROTO_OT_use_mask, AIROTO_OT_make_mask))

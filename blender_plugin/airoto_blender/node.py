@@ -56,11 +56,4 @@ class AIRotoNode(bpy.types.CompositorNodeCustomGroup):
         return "AI Roto"
 
 
-def register() -> None:
-    """Make the class known to Blender."""
-    bpy.utils.register_class(AIRotoNode)
-
-
-def unregister() -> None:
-    """Blender 4.5 hangs at its exit where a node class stays registered."""
-    bpy.utils.unregister_class(AIRotoNode)
+register, unregister = bpy.utils.register_classes_factory((AIRotoNode,))

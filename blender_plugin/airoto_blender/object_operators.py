@@ -88,19 +88,7 @@ class AIROTO_OT_go_to_prompt(Operator):
         context.scene.frame_current += found - frame
 
 
-CLASSES = (
+register, unregister = bpy.utils.register_classes_factory((
     AIROTO_OT_select_object, AIROTO_OT_remove_object, AIROTO_OT_rename_object,
     AIROTO_OT_go_to_prompt,
-)  # fmt: skip
-
-
-def register() -> None:
-    """Make the operators known to Blender."""
-    for one in CLASSES:
-        bpy.utils.register_class(one)
-
-
-def unregister() -> None:
-    """Take them back."""
-    for one in reversed(CLASSES):
-        bpy.utils.unregister_class(one)
+))  # fmt: skip

@@ -214,20 +214,8 @@ class AIROTO_OT_start_server(Operator):
         tasks.start(node, started, lambda _result, _error: None, lambda _node, _event: None)
 
 
-CLASSES = (
+register, unregister = bpy.utils.register_classes_factory((
     AIROTO_OT_box, AIROTO_OT_text, AIROTO_OT_add_object, AIROTO_OT_delete_prompt,
     AIROTO_OT_segment, AIROTO_OT_choose, AIROTO_OT_track, AIROTO_OT_track_again, AIROTO_OT_cancel,
     AIROTO_OT_take_plate, AIROTO_OT_start_server,
-)  # fmt: skip
-
-
-def register() -> None:
-    """Make the operators known to Blender."""
-    for one in CLASSES:
-        bpy.utils.register_class(one)
-
-
-def unregister() -> None:
-    """Take them back."""
-    for one in reversed(CLASSES):
-        bpy.utils.unregister_class(one)
+))  # fmt: skip

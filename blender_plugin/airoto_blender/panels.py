@@ -154,7 +154,9 @@ class AIROTO_PT_clip(_Panel, bpy.types.Panel):
     bl_space_type = "CLIP_EDITOR"
 
 
-_CLASSES = (AIROTO_PT_compositor, AIROTO_PT_image, AIROTO_PT_clip)
+_register, _unregister = bpy.utils.register_classes_factory(
+    (AIROTO_PT_compositor, AIROTO_PT_image, AIROTO_PT_clip)
+)
 
 
 def _in_menu(self: Any, _context: Any) -> None:
@@ -170,8 +172,7 @@ def _menu() -> Any:
 
 def register() -> None:
     """Panels, and the node in the Add menu."""
-    for one in _CLASSES:
-        bpy.utils.register_class(one)
+    _register()
     if _menu() is not None:
         _menu().append(_in_menu)
 
@@ -180,5 +181,4 @@ def unregister() -> None:
     """Take them back."""
     if _menu() is not None:
         _menu().remove(_in_menu)
-    for one in reversed(_CLASSES):
-        bpy.utils.unregister_class(one)
+    _unregister()

@@ -130,19 +130,7 @@ class AIROTO_OT_unlock_frame(Operator):
         nodes.edit(node, "unlock frame", state)
 
 
-CLASSES = (
+register, unregister = bpy.utils.register_classes_factory((
     AIROTO_OT_preset, AIROTO_OT_choose_preset, AIROTO_OT_reset_preset, AIROTO_OT_lock_frame,
     AIROTO_OT_unlock_frame,
-)  # fmt: skip
-
-
-def register() -> None:
-    """Make the operators known to Blender."""
-    for one in CLASSES:
-        bpy.utils.register_class(one)
-
-
-def unregister() -> None:
-    """Take them back."""
-    for one in reversed(CLASSES):
-        bpy.utils.unregister_class(one)
+))  # fmt: skip
