@@ -18,9 +18,8 @@ for one in (HERE, HERE.parents[1] / "blender_plugin"):
 
 pytest.importorskip("OpenImageIO", reason="what Blender rendered is read with OpenImageIO")
 
-from in_blender import BLENDER, Shot  # noqa: E402 - after the folder is known
+from in_blender import BLENDER, Shot, roto  # noqa: E402 - after the folder is known
 
-from airoto_client.cli import main  # noqa: E402
 from airoto_client.local_server import LocalServer  # noqa: E402
 
 
@@ -76,14 +75,5 @@ def shot(tmp_path: Path, clip: Path, server: str) -> Shot:
 def reference(tmp_path_factory: pytest.TempPathFactory, clip: Path, server: str) -> Path:
     """The same recipe through the command line: `matte.<frame>.exr`."""
     out = tmp_path_factory.mktemp("reference")
-    code = main(
-        [
-            "roto", f"{clip}/plate_acescg/plate.%04d.exr", "--colour", "ACEScg",
-            "--object", "hero", "--point", "1001:60,50",
-            "--object", "bag", "--point", "1001:140,60", "--point", "1003:120,60",
-            "--segment", "null", "--track", "null", "--matte", "null",
-            "--out", f"{out}/matte.%04d.exr", "--server", server,
-        ]
-    )  # fmt: skip
-    assert code == 0
+    roto(f"{clip}/plate_acescg/plate.%04d.exr", "ACEScg", "null", out=out, server=server)
     return out

@@ -1,4 +1,4 @@
-"""Runs Python inside Blender, and reads what it rendered."""
+"""Runs Python inside Blender, reads what it rendered, and asks the command line for the same."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import OpenImageIO as oiio
+
+from airoto_client.cli import main
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -88,3 +90,17 @@ def channels(path: Path) -> dict[str, np.ndarray]:
         part += 1
     file.close()
     return found
+
+
+def roto(plate: str, colour: str, engine: str, *, out: Path, server: str) -> None:
+    """What `shots.make` says of a plate, through the command line: `matte.<frame>.exr` in out."""
+    code = main(
+        [
+            "roto", plate, "--colour", colour,
+            "--object", "hero", "--point", "1001:60,50",
+            "--object", "bag", "--point", "1001:140,60", "--point", "1003:120,60",
+            "--segment", engine, "--track", engine, "--matte", engine,
+            "--out", f"{out}/matte.%04d.exr", "--server", server,
+        ]
+    )  # fmt: skip
+    assert code == 0

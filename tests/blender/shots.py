@@ -8,7 +8,6 @@ from pathlib import Path
 
 import bpy
 
-import airoto_blender
 from airoto_client.node import state_ops
 
 FIRST, LAST, WIDTH, HEIGHT = 1001, 1004, 192, 108
@@ -17,6 +16,8 @@ LAYERS = ("Matte", "matte_hero", "matte_bag", "Foreground")
 
 def register():
     """The add-on, in an empty file."""
+    import airoto_blender
+
     bpy.ops.wm.read_factory_settings(use_empty=True)
     airoto_blender.register()
 
@@ -28,10 +29,8 @@ def node():
     return next(nodes.ours())
 
 
-def make(folder, clip, server, *, engine="null"):
-    """The sample clip, two objects (one corrected on 1003), a multilayer File Output."""
-    from airoto_blender import nodes
-
+def place(folder, clip, server, *, engine="null"):
+    """A node with the sample clip as its plate, in the scene's own tree."""
     scene = bpy.context.scene
     scene.render.resolution_x, scene.render.resolution_y = WIDTH, HEIGHT
     scene.frame_start, scene.frame_end = FIRST, LAST
@@ -42,15 +41,23 @@ def make(folder, clip, server, *, engine="null"):
     image.source, image.colorspace_settings.name = "SEQUENCE", "Non-Color"
     made.plate, made.colour_space, made.server = image, "ACEScg", server
     made.cache_folder = f"{folder}/cache"
-    nodes.take_plate(made)
     for name in ("segment_engine", "track_engine", "matte_engine"):
         setattr(made, name, engine)
+    scene.render.filepath = f"{folder}/out/main.####"
+    scene.render.image_settings.file_format = "OPEN_EXR"
+    return made
+
+
+def make(folder, clip, server, *, engine="null"):
+    """The sample clip, two objects (one corrected on 1003), a multilayer File Output."""
+    from airoto_blender import nodes
+
+    made = place(folder, clip, server, engine=engine)
+    nodes.take_plate(made)
     state = state_ops.add_point(state_ops.add_object(nodes.state_of(made), "hero"), FIRST, 60, 50)
     state = state_ops.add_point(state_ops.add_object(state, "bag"), FIRST, 140, 60)
     nodes.edit(made, "prompts", state_ops.add_point(state, 1003, 120, 60))
-    output(tree, made, folder)
-    scene.render.filepath = f"{folder}/out/main.####"
-    scene.render.image_settings.file_format = "OPEN_EXR"
+    output(made.id_data, made, folder)
     return made
 
 

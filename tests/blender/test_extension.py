@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tomllib
-from in_blender import BLENDER, FETCHED, ROOT, channels
+from in_blender import BLENDER, FETCHED, HERE, ROOT, channels
 
 sys.path.append(str(ROOT / "install"))
 
@@ -36,27 +36,17 @@ if mode == "install":
     bpy.ops.wm.save_userpref()
     from bl_ext.user_default.airoto import nodes
     from airoto_client.node import links, state_ops
+    from shots import place  # which needs the installed client
     bpy.ops.wm.read_homefile(use_empty=True)
-    scene = bpy.context.scene
-    scene.render.resolution_x, scene.render.resolution_y = 192, 108
-    scene.frame_start, scene.frame_end = 1001, 1002
-    tree = bpy.data.node_groups.new("Comp", "CompositorNodeTree")
-    scene.compositing_node_group = tree
-    node = tree.nodes.new("AIRotoNode")
-    image = bpy.data.images.load(f"{clip}/plate_acescg/plate.1001.exr")
-    image.source, image.colorspace_settings.name = "SEQUENCE", "Non-Color"
-    node.plate, node.colour_space, node.server = image, "ACEScg", server
-    node.cache_folder = f"{folder}/cache"
+    node = place(folder, clip, server)
+    scene, tree = bpy.context.scene, node.id_data
+    scene.frame_end = 1002
     nodes.take_plate(node)
-    for name in ("segment_engine", "track_engine", "matte_engine"):
-        setattr(node, name, "null")
     state = state_ops.add_object(nodes.state_of(node), "hero")
     nodes.edit(node, "prompt", state_ops.add_point(state, 1001, 60, 50))
     node.view = "MATTE"
     tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
     tree.links.new(node.outputs["Image"], tree.nodes.new("NodeGroupOutput").inputs[0])
-    scene.render.filepath = f"{folder}/out/main.####"
-    scene.render.image_settings.file_format = "OPEN_EXR"
     scene.render.image_settings.color_depth = "32"
     preferences = bpy.context.preferences.addons["bl_ext.user_default.airoto"].preferences
     preferences.command = "/opt/airoto/bin/airoto"
@@ -140,7 +130,7 @@ def test_installed_from_the_zip_it_renders_and_a_second_session_finds_it_again(
             (site / one.name).symlink_to(one)
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("AIROTO")},
-        "PYTHONPATH": str(site),
+        "PYTHONPATH": f"{site}{os.pathsep}{HERE}",
         "BLENDER_USER_RESOURCES": str(tmp_path / "user"),
     }
 

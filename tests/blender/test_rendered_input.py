@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import OpenImageIO as oiio
 import pytest
-from in_blender import channels
+from in_blender import channels, roto
 
-from airoto_client.cli import main
 from airoto_client.grpc_link import GrpcLink
 
 FRAMES = range(1001, 1005)
@@ -28,16 +27,8 @@ def brighter(tmp_path_factory, clip, server) -> Path:
         assert file.open(f"{folder}/plate.{frame}.exr", spec)
         assert file.write_image(np.ascontiguousarray(pixels))
         file.close()
-    code = main(
-        [
-            "roto", f"{folder}/plate.%04d.exr", "--colour", "Linear Rec.709 (sRGB)",
-            "--object", "hero", "--point", "1001:60,50",
-            "--object", "bag", "--point", "1001:140,60", "--point", "1003:120,60",
-            "--segment", "classic", "--track", "classic", "--matte", "classic",
-            "--out", f"{folder}/matte.%04d.exr", "--server", server,
-        ]
-    )  # fmt: skip
-    assert code == 0
+    plate = f"{folder}/plate.%04d.exr"
+    roto(plate, "Linear Rec.709 (sRGB)", "classic", out=folder, server=server)
     return folder
 
 
