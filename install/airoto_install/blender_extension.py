@@ -115,6 +115,7 @@ def pack(pair: Pair, wheels: Sequence[Path], tree: Tree, out: Path) -> Path:
 
     Raises:
         BadRequestError: a wheel is missing, or one is for something else.
+        OutputError: the zip cannot be written.
     """
     _check(pair, wheels)
     version = tree.version
@@ -129,7 +130,6 @@ def pack(pair: Pair, wheels: Sequence[Path], tree: Tree, out: Path) -> Path:
     manifest = content["blender_manifest.toml"].decode()
     content["blender_manifest.toml"] = _manifest(manifest, pair, names, version).encode()
     content["LICENSE"] = (tree.root / "LICENSE").read_bytes()
-    out.mkdir(parents=True, exist_ok=True)
     target = out / f"airoto-{version}-{pair}.zip"
     write_zip(target, content)
     return target

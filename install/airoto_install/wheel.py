@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import secrets
 import zipfile
 from collections.abc import Iterable, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import IO
 
+from airoto_client.files import atomic_file
 from airoto_install.trees import Tree
 
 _NAME = "airoto_client"
@@ -45,14 +45,13 @@ def client_wheel(tree: Tree) -> bytes:
 
 
 def write_zip(target: Path, content: Mapping[str, bytes]) -> None:
-    """A zip of these files by their names inside; whole, or none."""
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            _fill(file, content)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """A zip of these files by their names inside; whole, or none.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with atomic_file(target) as file:
+        _fill(file, content)
 
 
 def _fill(file: IO[bytes], content: Mapping[str, bytes]) -> None:
