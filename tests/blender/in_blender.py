@@ -44,11 +44,7 @@ class Shot:
         """Python inside Blender, with `shots` as `*` and the add-on registered."""
         process = self.start(code, server=server)
         said, _ = process.communicate(timeout=SECONDS)
-        facts: dict[str, Any] = {}
-        for line in said.splitlines():
-            if line.startswith("FACTS "):
-                facts.update(json.loads(line[6:]))
-        return Ran(process.returncode, said, facts)
+        return Ran(process.returncode, said, facts_in(said))
 
     def start(self, code: str, *, server: str | None = None) -> subprocess.Popen[str]:
         """The same, not waited for."""
@@ -75,6 +71,15 @@ class Shot:
     def comp(self, frame: int) -> dict[str, np.ndarray]:
         """Channels of a rendered multilayer EXR."""
         return channels(self.folder / "out" / f"comp.{frame}.exr")
+
+
+def facts_in(said: str) -> dict[str, Any]:
+    """What `shots.tell` told."""
+    facts: dict[str, Any] = {}
+    for line in said.splitlines():
+        if line.startswith("FACTS "):
+            facts.update(json.loads(line[6:]))
+    return facts
 
 
 def channels(path: Path) -> dict[str, np.ndarray]:

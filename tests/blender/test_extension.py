@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tomllib
-from in_blender import BLENDER, FETCHED, HERE, ROOT, channels
+from in_blender import BLENDER, FETCHED, HERE, ROOT, channels, facts_in
 
 sys.path.append(str(ROOT / "install"))
 
@@ -24,7 +23,7 @@ from airoto_install.trees import Tree
 # Of what is installed beside bpy only what Blender has as well.
 OURS = ("grpc", "google", "protobuf", "blake3", "typing_extensions", "airoto")
 SCRIPT = """
-import json, sys
+import sys
 import bpy  # first: it says where the others are
 import addon_utils
 folder, clip, server, mode = sys.argv[-4:]
@@ -36,7 +35,7 @@ if mode == "install":
     bpy.ops.wm.save_userpref()
     from bl_ext.user_default.airoto import nodes
     from airoto_client.node import links, state_ops
-    from shots import place  # which needs the installed client
+    from shots import place  # it needs the installed client
     bpy.ops.wm.read_homefile(use_empty=True)
     node = place(folder, clip, server)
     scene, tree = bpy.context.scene, node.id_data
@@ -61,8 +60,8 @@ bpy.ops.wm.save_as_mainfile(filepath=f"{folder}/shot.blend")
 import airoto_client, grpc
 node = next(one for one in bpy.context.scene.compositing_node_group.nodes
             if one.bl_idname == "AIRotoNode")
-print("FACTS " + json.dumps({"client": airoto_client.__file__, "grpc": grpc.__file__,
-      "status": node.status, "command": command}), flush=True)
+from shots import tell
+tell(client=airoto_client.__file__, grpc=grpc.__file__, status=node.status, command=command)
 """
 
 
@@ -144,8 +143,7 @@ def test_installed_from_the_zip_it_renders_and_a_second_session_finds_it_again(
             timeout=300,
         )
         assert ran.returncode == 0, ran.stdout + ran.stderr
-        said = [line[6:] for line in ran.stdout.splitlines() if line.startswith("FACTS ")]
-        return json.loads(said[-1])
+        return facts_in(ran.stdout)
 
     first = run(server, "install")
     assert first["status"] == "current: 2 frames, 1001-1002"

@@ -6,7 +6,6 @@ of the path is taken. Its Python gets grpcio and protobuf from `AIROTO_BLENDER_P
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import struct
@@ -15,9 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from in_blender import HERE, ROOT, facts_in
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
 SECONDS = 120
 
 
@@ -89,11 +87,7 @@ def run(folder: Path, clip: Path, server: str, script: str) -> tuple[str, dict]:
         )  # fmt: skip
     finally:
         screen.stop()
-    facts: dict = {}
-    for line in done.stdout.splitlines():
-        if line.startswith("FACTS "):
-            facts.update(json.loads(line[6:]))
-    return done.stdout + done.stderr, facts
+    return done.stdout + done.stderr, facts_in(done.stdout)
 
 
 @pytest.fixture(scope="module")
