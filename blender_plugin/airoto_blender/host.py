@@ -142,8 +142,11 @@ def load_sequence(name: str, path: str) -> Any:
 
     Args:
         path: of one file of the sequence.
+
+    Raises:
+        FrameMissingError: it cannot be read.
     """
-    image = bpy.data.images.load(path, check_existing=False)
+    image = load_image(path)
     image.name = name
     image.source = "SEQUENCE"
     image.colorspace_settings.name = "Non-Color"
@@ -195,8 +198,12 @@ def alpha_of(path: str) -> Any:
 
 
 def size_of_file(path: str) -> tuple[int, int]:
-    """Width and height of a picture."""
-    image = bpy.data.images.load(path, check_existing=False)
+    """Width and height of a picture.
+
+    Raises:
+        FrameMissingError: it cannot be read.
+    """
+    image = load_image(path)
     try:
         return image.size[0], image.size[1]
     finally:

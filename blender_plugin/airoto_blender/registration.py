@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+from typing import Any
 
 from . import (
     clicking,
@@ -30,7 +31,7 @@ _PARTS = (
     panels,
     gate,
 )
-_done: list[object] = []
+_done: list[Any] = []
 
 
 def register() -> None:
@@ -50,5 +51,4 @@ def unregister() -> None:
     """Take everything back; may be called twice."""
     atexit.unregister(unregister)
     while _done:
-        part = _done.pop()
-        part.unregister()  # type: ignore[attr-defined]
+        _done.pop().unregister()
