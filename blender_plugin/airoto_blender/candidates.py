@@ -17,7 +17,7 @@ from airoto.errors import AIRotoError, BadRequestError
 from airoto_client.node import asking, remote, state_ops
 from airoto_client.node.state import Prompt, State
 
-from . import host, inputs, nodes, plates, tasks, work
+from . import host, inputs, nodes, plates, recipes, tasks, work
 
 Node = Any
 Matte = npt.NDArray[np.float32]
@@ -61,7 +61,7 @@ def segment(node: Node, frame: int) -> None:
         raise BadRequestError(
             f"no object has a prompt on frame {frame}", hint="press Click Prompts and click it"
         )
-    asking.check_range(state, nodes.settings_of(node))
+    asking.check_range(state, recipes.settings_of(node))
     one = _Segmenting(node.node_id, frame)
     if not plates.is_rendered(node):
         one.ask_for(node)

@@ -21,7 +21,7 @@ from airoto_client.node import cache_paths, state_ops
 from airoto_client.node.staleness import digest
 from airoto_client.node.state import State
 
-from . import host, nodes, plates
+from . import host, nodes, plates, recipes
 from .host import bpy
 from .outlines import Fill, Floats, Layer, Matte, keyed, rasterised
 
@@ -151,7 +151,7 @@ def _with_mask(node: Node, state: State, frame: int, matte: Matte, name: str) ->
         )
     pixels = np.round(matte * 255).astype(np.uint8)
     key = digest([name, zlib.crc32(pixels.tobytes()), pixels.shape])[:16]
-    pattern = cache_paths.mask_pattern(nodes.folder_of(node), key)
+    pattern = cache_paths.mask_pattern(recipes.folder_of(node), key)
     path = cache_paths.frame_path(pattern, frame).replace(".exr", ".png")
     write_png(Path(path), pixels)
     return state_ops.set_mask(state, frame, path)

@@ -1,4 +1,4 @@
-"""Our nodes: read, edited, asked what they want, and kept in step with their state."""
+"""Our nodes: read, edited, and kept in step with their state."""
 
 # ruff: noqa: PTH113, PTH120 - paths are text here, as Blender has them
 
@@ -10,17 +10,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from airoto.errors import AIRotoError, BadRequestError, CancelledError
-from airoto_client.node import asking, cache_paths, preset_report, staleness
+from airoto_client.node import cache_paths, staleness
 from airoto_client.node import state as states
-from airoto_client.node.cache_paths import NodePlace
 from airoto_client.node.plate_files import file_of
-from airoto_client.node.recipe_form import Settings
-from airoto_client.node.state import Lock, State
+from airoto_client.node.state import State
 
-from . import host, inside, plates, presets
+from . import host, inside, plates, presets, recipes
 from .host import bpy
-from .plates import Plate
-from .properties import RECIPE
 
 Node = Any
 IDNAME = "AIRotoNode"
@@ -92,13 +88,6 @@ def edit(node: Node, what: str, new: State) -> None:
     host.push_undo(what)
 
 
-def settings_of(node: Node) -> Settings:
-    """The settings that the recipe depends on."""
-    return Settings(
-        name=node.name, **{name: host.plain_value(getattr(node, name)) for name in RECIPE}
-    )
-
-
 def take_plate(node: Node) -> None:
     """Range and start from the plate."""
     plate = plates.plate_of(node)
@@ -129,76 +118,10 @@ def check_frame(node: Node, frame: int) -> None:
         )
 
 
-def place_of(node: Node) -> NodePlace:
-    """What the node's folder depends on, and how its paths are written."""
-    script = host.script_path()
-    library = node.id_data.library
-    if library is not None:
-        script = host.absolute(library.filepath)
-    try:
-        name = presets.taken_by(node).name
-    except AIRotoError:
-        name = ""
-    user, tokens = cache_paths.user_folders(), preset_report.tokens(name)
-    return NodePlace(
-        script=script,
-        node=node.name,
-        node_id=node.node_id,
-        home=user["home"],
-        temp=user["temp"],
-        user=user["user"],
-        show=tokens["show"],
-        sequence=tokens["sequence"],
-        task=tokens["task"],
-    )
-
-
-def folder_of(node: Node) -> str:
-    """The node's folder, absolute.
-
-    Raises:
-        BadRequestError: as `NodePlace.folder`.
-    """
-    template = str(node.cache_folder)
-    template = host.absolute(template) if template.startswith("//") else template
-    return place_of(node).folder(template)
-
-
-def locks_of(node: Node, state: State) -> tuple[Lock, ...]:
-    """Approved frames, with absolute paths."""
-    return asking.with_absolute(state.locks, place_of(node))
-
-
-def recipe_of(node: Node, plate: Plate, state: State, *, output: str) -> dict[str, Any]:
-    """The node's recipe.
-
-    Raises:
-        BadRequestError: something that the node says cannot be had.
-    """
-    shape = {"width": plate.width, "height": plate.height, "pixel_aspect": plate.pixel_aspect}
-    fields: dict[str, Any] = {
-        "proxy_scale": 1.0,
-        "format": shape,
-        "colour": plates.colour_of(node),
-    }
-    if plate.is_movie:
-        fields["movie_first_frame"] = 1
-    seen = asking.SeenPlate(plate.identity, plate.identity, plate.path, "", fields)
-    return asking.recipe_of(
-        seen, state, settings_of(node), folder="", pin=presets.pin_of(node), output=output
-    )
-
-
-def wanted_key(node: Node, plate: Plate, state: State) -> str:
-    """The key of the result that the node asks for now."""
-    recipe = recipe_of(node, plate, state, output="matte.%04d.exr")
-    return staleness.result_key(recipe, plate.identity, state.locks)
-
-
 def key_now(node: Node) -> str:
-    """As `wanted_key`; empty where the node asks for nothing that can be made."""
+    """As `recipes.wanted_key`; empty where the node asks for nothing that can be made."""
     try:
-        return wanted_key(node, plates.plate_of(node), state_of(node))
+        return recipes.wanted_key(node, plates.plate_of(node), state_of(node))
     except AIRotoError:
         return ""
 
@@ -226,7 +149,8 @@ def problem(node: Node, frame: int) -> str:
     if not node.first <= frame <= node.last:
         return f"{node.name}: frame {frame} lies outside its range {node.first}-{node.last}"
     manifest = shown_manifest(node)
-    found = staleness.verdict(node.result_key, wanted_key(node, plate, state), manifest, frame)
+    wanted = recipes.wanted_key(node, plate, state)
+    found = staleness.verdict(node.result_key, wanted, manifest, frame)
     if found is not staleness.Verdict.CURRENT or manifest is None:
         return f"{node.name}: the matte of frame {frame} is {found.value}"
     pattern = cache_paths.result_pattern(folder_of_shown(node), manifest.key)
@@ -292,7 +216,7 @@ def _put_result(node: Node, manifest: staleness.Manifest, folder: str) -> None:
 def _show_known(node: Node, key: str) -> None:
     """A result that was made before, as after an undo, or in a folder that was moved."""
     try:
-        folder = folder_of(node)
+        folder = recipes.folder_of(node)
     except AIRotoError:
         return
     manifest = staleness.read_manifest(cache_paths.manifest_path(folder, key))

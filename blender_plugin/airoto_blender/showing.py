@@ -7,7 +7,7 @@ from typing import Any
 from airoto.errors import AIRotoError
 from airoto_client.node import approving, cache_paths, preset_known, staleness, state_ops
 
-from . import editors, host, nodes, plates, presets
+from . import editors, host, nodes, plates, presets, recipes
 from .host import bpy
 from .operators import Operator
 
@@ -102,7 +102,7 @@ class AIROTO_OT_lock_frame(Operator):
         frame, state = editors.frame_of(context, node), nodes.state_of(node)
         nodes.refresh(node)
         manifest = nodes.shown_manifest(node)
-        wanted = nodes.wanted_key(node, plates.plate_of(node), state)
+        wanted = recipes.wanted_key(node, plates.plate_of(node), state)
         verdict = staleness.verdict(node.result_key, wanted, manifest, frame)
         approving.check_current(verdict, frame)
         assert manifest is not None
@@ -112,8 +112,8 @@ class AIROTO_OT_lock_frame(Operator):
             frame,
             cache_paths.frame_path(pattern, frame),
             manifest=manifest,
-            folder=nodes.folder_of(node),
-            place=nodes.place_of(node),
+            folder=recipes.folder_of(node),
+            place=recipes.place_of(node),
         )
         nodes.edit(node, "approve frame", new)
 

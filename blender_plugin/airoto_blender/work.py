@@ -10,7 +10,7 @@ from airoto_client.node import approving, asking, cache_paths, jobs, remote, sta
 from airoto_client.node.delivery import Arriving
 from airoto_client.node.state import State
 
-from . import inputs, nodes, plates, tasks
+from . import inputs, nodes, plates, recipes, tasks
 
 Node = Any
 
@@ -23,7 +23,7 @@ def track(node: Node, first: int, last: int) -> None:
     """
     state = nodes.state_of(node)
     asking.check_prompts(state)
-    asking.check_range(state, nodes.settings_of(node))
+    asking.check_range(state, recipes.settings_of(node))
     approving.check_locks(state)
     one = _Tracking(node.node_id, (first, last))
     if not plates.is_rendered(node):
@@ -98,10 +98,11 @@ def ask_of(node: Node, state: State, frames: tuple[int, int]) -> remote.Ask:
         AIRotoError: the node asks for nothing that can be made.
     """
     plate = plates.plate_of(node)
-    folder = nodes.folder_of(node)
-    key = nodes.wanted_key(node, plate, state)
+    folder = recipes.folder_of(node)
+    key = recipes.wanted_key(node, plate, state)
     output = cache_paths.result_pattern(folder, key)
-    recipe, locks = nodes.recipe_of(node, plate, state, output=output), nodes.locks_of(node, state)
+    recipe = recipes.recipe_of(node, plate, state, output=output)
+    locks = recipes.locks_of(node, state)
     fed = inputs.fed(node.node_id) if plate.is_rendered else None
     return remote.Ask(
         recipe=asking.with_locks(recipe, locks),

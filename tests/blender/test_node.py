@@ -71,14 +71,14 @@ def test_a_wrong_press_says_why_and_changes_nothing(shot):
 def test_a_copy_works_in_a_folder_of_its_own_and_wires_outlive_a_renaming(shot):
     ran = shot.run(
         "made = make(folder, clip, server)\n"
-        "from airoto_blender import nodes\n"
+        "from airoto_blender import nodes, recipes\n"
         "with_copy = made.id_data.copy()\n"
         "copy = next(one for one in with_copy.nodes if one.bl_idname == 'AIRotoNode')\n"
         "nodes.refresh(copy)\n"
         "nodes.edit(made, 'rename', state_ops.rename_object(nodes.state_of(made), 1, 'star'))\n"
         "wired = [one.from_socket.name for one in made.id_data.links if one.from_node == made]\n"
         "tell(ids=copy.node_id != made.node_id, trees=copy.node_tree != made.node_tree,\n"
-        "     folders=nodes.folder_of(copy) != nodes.folder_of(made), wired=wired,\n"
+        "     folders=recipes.folder_of(copy) != recipes.folder_of(made), wired=wired,\n"
         "     copied=list(copy.outputs.keys()))"
     )
     assert ran.code == 0, ran.said
