@@ -68,11 +68,18 @@ def test_constants_are_read_and_nothing_else(tmp_path: Path) -> None:
         constant("short", (3,), b""),
         constant("long", (1,), field(4, bytes(16))),
         constant("odd", (1,), field(4, bytes(3))),
+        constant("huge", (1 << 40,), field(4, bytes(4))),
+        constant("negative", ((1 << 64) - 1,), field(4, bytes(4))),
+        b"".join(constant(f"many{each}", (300,), field(4, bytes(4))) for each in range(9)),
+        field(1, field(1, b"x") + field(2, 1 << 40)),
         field(1, field(1, b"x") + field(2, b"Const") + field(5, field(1, b"value") + field(2, 3))),
         constant("cut", (2,), field(4, bytes(8)))[:-3],
         b"\x0b",
     ],
-    ids=["empty", "noise", "none", "short", "long", "odd", "number", "cut", "group"],
+    ids=[
+        *("empty", "noise", "none", "short", "long", "odd", "huge", "negative", "many"),
+        *("operation", "number", "cut", "group"),
+    ],
 )
 def test_a_damaged_graph_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "persons.pb"

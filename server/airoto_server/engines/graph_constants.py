@@ -8,9 +8,8 @@ compute are passed over.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +24,7 @@ _DTYPE, _SHAPE, _CONTENT, _FLOATS, _DIM, _SIZE = 1, 2, 4, 5, 2, 1
 _FLOAT32 = 1
 
 Array = npt.NDArray[np.float32]
+_Field = tuple[int, int | memoryview]
 
 
 def read_constants(engine: str, path: Path) -> dict[str, Array]:
@@ -51,49 +51,67 @@ def read_constants(engine: str, path: Path) -> dict[str, Array]:
 
 
 def _constants(graph: memoryview) -> Iterator[tuple[str, Array]]:
-    for number, node in _fields(graph):
-        if number != _NODE:
-            continue
+    # A constant may be longer than what is written of it, so that a few bytes could ask for any
+    # amount of memory: all together hold no more values than the file has bytes.
+    room = len(graph)
+    for node in _messages(_fields(graph), _NODE):
         fields = list(_fields(node))
-        if bytes(_one(fields, _OP)) != b"Const":
+        if bytes(_bytes(fields, _OP)) != b"Const":
             continue
-        for number, attribute in fields:
-            if number != _ATTR:
-                continue
+        for attribute in _messages(fields, _ATTR):
             entry = list(_fields(attribute))
-            if bytes(_one(entry, _KEY)) != b"value":
+            if bytes(_bytes(entry, _KEY)) != b"value":
                 continue
-            tensor = list(_fields(_one(list(_fields(_one(entry, _VALUE))), _TENSOR)))
-            if _one(tensor, _DTYPE) == _FLOAT32:
-                yield bytes(_one(fields, _NAME)).decode("utf-8"), _array(tensor)
+            tensor = list(_fields(_bytes(list(_fields(_bytes(entry, _VALUE))), _TENSOR)))
+            if _number(tensor, _DTYPE) == _FLOAT32:
+                made = _array(tensor, room)
+                room -= made.size
+                yield bytes(_bytes(fields, _NAME)).decode("utf-8"), made
 
 
-def _array(tensor: list[tuple[int, Any]]) -> Array:
+def _array(tensor: list[_Field], room: int) -> Array:
+    """A tensor's values, of which there may be as many as `room`."""
     shape = [
-        int(_one(list(_fields(dim)), _SIZE))
-        for number, whole in tensor
-        if number == _SHAPE
-        for kind, dim in _fields(whole)
-        if kind == _DIM
+        _number(list(_fields(dim)), _SIZE)
+        for whole in _messages(tensor, _SHAPE)
+        for dim in _messages(_fields(whole), _DIM)
     ]
     # Either all values as bytes, or the first ones as numbers, of which the last goes on.
-    raw = b"".join(bytes(value) for number, value in tensor if number in (_CONTENT, _FLOATS))
+    raw = b"".join(each for kind in (_CONTENT, _FLOATS) for each in _messages(tensor, kind))
     values = np.frombuffer(raw, "<f4").astype(np.float32)
     count = math.prod(shape)
-    if not len(values) <= count or not (len(values) or not count):
+    if not len(values) <= count <= room or not (len(values) or not count):
         raise ValueError(f"a constant of shape {shape} has {len(values)} values")
     return np.pad(values, (0, count - len(values)), mode="edge").reshape(shape)
 
 
-def _one(fields: list[tuple[int, Any]], number: int) -> Any:
+def _messages(fields: Iterable[_Field], number: int) -> Iterator[memoryview]:
+    """All of these fields, each of which has to be bytes."""
+    for each, value in fields:
+        if each == number:
+            if isinstance(value, int):
+                raise ValueError(f"field {number} is a number where bytes are due")
+            yield value
+
+
+def _bytes(fields: Iterable[_Field], number: int) -> memoryview:
     """The last of these fields, as protobuf has it; empty where there is none."""
-    return next((value for each, value in reversed(fields) if each == number), b"")
+    return [memoryview(b""), *_messages(fields, number)][-1]
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, Any]]:
+def _number(fields: Iterable[_Field], number: int) -> int:
+    """The last of these fields, as protobuf has it; 0 where there is none."""
+    found = 0
+    for each, value in fields:
+        if each == number:
+            if not isinstance(value, int):
+                raise ValueError(f"field {number} is bytes where a number is due")
+            found = value
+    return found
+
+
+def _fields(message: memoryview) -> Iterator[_Field]:
     """Number and value of each field: a whole number, or bytes."""
-    if not isinstance(message, memoryview):
-        raise ValueError("a number where a message is due")
     at, end = 0, len(message)
     while at < end:
         tag, at = _varint(message, at)

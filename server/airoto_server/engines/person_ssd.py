@@ -46,7 +46,10 @@ class Layer:
     """A convolution with what follows it.
 
     Attributes:
-        kernel: its side; 3 with `groups` 1 only at the picture.
+        inner: channels that come in.
+        outer: channels that go out.
+        kernel: its side.
+        depthwise: each channel by itself.
         normalised: followed by normalisation; or else by a bias.
         relu: followed by ReLU6.
     """
@@ -196,7 +199,7 @@ class PersonDetector:
                 x = self._through(block[1:], x)
             else:
                 x = self._through(block, x)
-            if x.shape == before.shape and number:
+            if x.shape == before.shape:
                 x = x + before
         x = self._through([_LAST], x)
         maps.append(x)
@@ -275,7 +278,7 @@ def _anchors() -> Array:
 
 
 def _decoded(codes: Array, anchors: Array) -> Array:
-    """Boxes from how they differ from their anchors: y, x, height, width."""
+    """Boxes from their codes: how y, x, height and width differ from those of their anchors."""
     centre = codes[..., 1::-1] / _CENTRE * anchors[:, 2:] + anchors[:, :2]
     half = np.exp(codes[..., :1:-1] / _SIZE) * anchors[:, 2:] / 2
     return np.concatenate([centre - half, centre + half], -1)
