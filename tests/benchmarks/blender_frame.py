@@ -21,8 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import OpenImageIO as oiio
-
-from airoto_client.local_server import LocalServer
+from own_server import own_server
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """
@@ -68,15 +67,11 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    server = LocalServer(waiting=lambda *_: None)
-    try:
-        with tempfile.TemporaryDirectory() as name:
-            clip = Path(name) / "clip"
-            _write_plate(clip / "plate_acescg", options.frames)
-            for number in range(options.rounds):
-                _measure(Path(name) / str(number), clip, server.target, options)
-    finally:
-        server.stop()
+    with own_server() as link, tempfile.TemporaryDirectory() as name:
+        clip = Path(name) / "clip"
+        _write_plate(clip / "plate_acescg", options.frames)
+        for number in range(options.rounds):
+            _measure(Path(name) / str(number), clip, link.target, options)
 
 
 def _write_plate(folder: Path, frames: int) -> None:

@@ -16,10 +16,10 @@ import time
 from pathlib import Path
 
 import numpy as np
+from own_server import own_server
 
 from airoto.wire import recipe as recipes
 from airoto_client.grpc_link import GrpcLink
-from airoto_client.local_server import LocalServer
 from airoto_server.app.sample import make_sample
 
 _WIDTH, _HEIGHT = 1920, 1080
@@ -43,29 +43,23 @@ def main() -> None:
         recipe["segment"] = {"engine": options.engine}
         point = recipe["objects"][0]["prompts"][0]["points"][0]
         around = np.random.default_rng(0).normal(0, 40, (options.clicks, 2))
-        local = LocalServer(
-            waiting=lambda seconds: None, options=("--threads", str(options.threads))
-        )
-        try:
-            with GrpcLink(local.target) as link:
-                _warm(link, recipe, clip.first + 1)
-                pid = link.call("GetServerInfo", {})["pid"]
-                taken = []
-                for count in range(1, options.clicks + 1):
-                    points = [point] + [
-                        {"x": point["x"] + dx, "y": point["y"] + dy, "label": _LABELS[at % 2]}
-                        for at, (dx, dy) in enumerate(around[1:count])
-                    ]
-                    before = _worked(pid)
-                    taken.append(_segment(link, recipe, clip.first, points))
-                    worked = _worked(pid) - before
-                    print(
-                        f"| click {count} | {1000 * taken[-1]:6.0f} ms "
-                        f"| {1000 * worked:6.0f} ms of processors |",
-                        flush=True,
-                    )
-        finally:
-            local.stop()
+        with own_server("--threads", str(options.threads)) as link:
+            _warm(link, recipe, clip.first + 1)
+            pid = link.call("GetServerInfo", {})["pid"]
+            taken = []
+            for count in range(1, options.clicks + 1):
+                points = [point] + [
+                    {"x": point["x"] + dx, "y": point["y"] + dy, "label": _LABELS[at % 2]}
+                    for at, (dx, dy) in enumerate(around[1:count])
+                ]
+                before = _worked(pid)
+                taken.append(_segment(link, recipe, clip.first, points))
+                worked = _worked(pid) - before
+                print(
+                    f"| click {count} | {1000 * taken[-1]:6.0f} ms "
+                    f"| {1000 * worked:6.0f} ms of processors |",
+                    flush=True,
+                )
     median = float(np.median(taken[1:]))
     print(f"median after the first: {1000 * median:.0f} ms")
     print("holds" if median < ALLOWED else "DOES NOT HOLD", f"(allowed: {1000 * ALLOWED:.0f} ms)")

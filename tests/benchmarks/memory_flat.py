@@ -17,16 +17,20 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from airoto.wire import recipe as recipes
 from airoto_client.grpc_link import GrpcLink
-from airoto_client.local_server import LocalServer
 from airoto_server.app.sample import SamplePaths, make_sample
+
+try:  # as part of the tests, and as a script
+    from .own_server import own_server
+except ImportError:
+    from own_server import own_server
 
 FRAMES = (60, 600)
 # How much more the long shot may take than the short one.
@@ -70,7 +74,7 @@ def small_clip(folder: Path, width: int = _WIDTH, height: int = _HEIGHT) -> Samp
 
 def tracker_names() -> list[str]:
     """Every tracker that can run here."""
-    with _server() as link:
+    with own_server() as link:
         return [
             engine["name"]
             for engine in link.call("GetServerInfo", {})["engines"]
@@ -81,7 +85,7 @@ def tracker_names() -> list[str]:
 def measure(clip: SamplePaths, folder: Path, tracker: str, frames: int) -> Peak:
     """Render a shot of so many frames in a new server; `folder` must not be there yet."""
     recipe = _shot(clip, folder, tracker, frames)
-    with _server(folder / "cache") as link:
+    with own_server("--threads", str(_THREADS), cache=folder / "cache") as link:
         pid = link.call("GetServerInfo", {})["pid"]
         _start_decoders(link, pid, recipe)
         began = time.monotonic()
@@ -116,23 +120,6 @@ def _shot(clip: SamplePaths, folder: Path, tracker: str, frames: int) -> dict[st
     recipe["track"] = {"engine": tracker}
     recipe["output"] = {"path": str(folder / "mattes/a.####.exr")}
     return recipe
-
-
-@contextmanager
-def _server(cache: Path | None = None) -> Iterator[GrpcLink]:
-    """A new server's link.
-
-    Args:
-        cache: folder for its results; None: it keeps none. Never the user's, in which results of
-            an earlier run may lie: nothing would be tracked.
-    """
-    options = ("--threads", str(_THREADS), "--cache", "off" if cache is None else str(cache))
-    local = LocalServer(waiting=lambda seconds: None, options=options)
-    try:
-        with GrpcLink(local.target) as link:
-            yield link
-    finally:
-        local.stop()
 
 
 def _start_decoders(link: GrpcLink, pid: int, recipe: dict[str, object]) -> None:

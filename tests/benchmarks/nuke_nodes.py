@@ -57,7 +57,10 @@ def main() -> None:
     from airoto_client.node import links
 
     found: dict[str, Any] = {"start-up": startup()}
-    with tempfile.TemporaryDirectory(prefix="airoto-measure-") as name, running_server() as server:
+    with (
+        tempfile.TemporaryDirectory(prefix="airoto-measure-") as name,
+        running_server("--cache", "off") as server,
+    ):
         link = links.get(server)
         found["bridge message"] = median(lambda: link.call("GetServerInfo", {}), 100)
         found["grpc message"] = grpc_message(server)

@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from own_server import own_server
 from transport import SIZES, one_message
 
 from airoto.wire.digest import Kind
 from airoto_client.grpc_link import GrpcLink
-from airoto_client.local_server import LocalServer
 from airoto_client.planes import Planes
 
 Half = np.ndarray[Any, np.dtype[np.float16]]
@@ -37,13 +37,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15, help="medians are printed")
     options = parser.parse_args()
-    server = LocalServer(waiting=lambda *_: None)
-    try:
-        with GrpcLink(server.target) as link, tempfile.TemporaryDirectory() as folder:
-            for label, size in SIZES.items():
-                _measure(Round(link, size), label, Path(folder), options.rounds)
-    finally:
-        server.stop()
+    with own_server() as link, tempfile.TemporaryDirectory() as folder:
+        for label, size in SIZES.items():
+            _measure(Round(link, size), label, Path(folder), options.rounds)
 
 
 class Round:

@@ -36,9 +36,11 @@ from airoto_server.weights.store import WeightStore
 
 try:  # as a script, and as part of the tests
     from tests.benchmarks import memory_flat
+    from tests.benchmarks.own_server import own_server
 except ImportError:
     sys.path.insert(0, str(Path(__file__).parent))
     import memory_flat
+    from own_server import own_server
 
 # Above the smallest that our Cutie works at: smaller frames would be enlarged on one side alone.
 _SIZE = (256, 144)
@@ -121,7 +123,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--frames", type=int, default=100)
     parser.add_argument("--tracker", action="append")
     options = parser.parse_args(argv)
-    memory_flat._THREADS = 1
     print(f"{'tracker':<16}{'plain ms':>10}{'service ms':>12}{'cost ms':>10}{'cost':>8}")
     with tempfile.TemporaryDirectory(prefix="airoto-cost-") as made:
         clip = memory_flat.small_clip(Path(made) / "clip", *_SIZE)
@@ -151,7 +152,7 @@ def _served(clip: memory_flat.SamplePaths, folder: Path, tracker: str, frames: i
     recipe["matte"] = {"engine": "none"}
     recipe["track"] = {"engine": tracker, "direction": "DIRECTION_FORWARD"}
     told: list[float] = []
-    with memory_flat._server(folder / "cache") as link:
+    with own_server("--threads", "1", cache=folder / "cache") as link:
         pid = link.call("GetServerInfo", {})["pid"]
         for answer in link.stream("Render", {"recipe": recipe}):
             if answer.get("frame", {}).get("status") == "FRAME_STATUS_DONE":

@@ -22,10 +22,10 @@ from pathlib import Path
 
 import grpc
 import numpy as np
+from own_server import own_server
 
 from airoto.wire.digest import Kind, digest_of
 from airoto_client.grpc_link import GrpcLink
-from airoto_client.local_server import LocalServer
 from airoto_server.ops.colour import Colour, ColourSettings
 from airoto_server.ops.geometry import Format, Window, working_for
 from airoto_server.ops.matte_file import Matte, ObjectMatte, write_matte
@@ -74,35 +74,31 @@ def _stages(folder: Path, label: str, size: tuple[int, int], repeat: int) -> Non
         }
         print(f"\n{label}, {width}x{height}, stages in process")
         _table({name: _milliseconds(work, repeat) for name, work in rows.items()}, 0)
-    server = LocalServer(waiting=lambda *_: None)
-    try:
-        with GrpcLink(server.target) as link:
-            names = [plate.with_name(f"{label}.{n:04d}.exr") for n in range(1, repeat + 1)]
-            for name in names:
-                name.hardlink_to(plate)
-            request = _render_request(folder, label, size, repeat)
-            by_path = _render(link, request)
-            uploads: list[dict[str, object]] = []
-            up = time.perf_counter()
-            for index, name in enumerate(names, 1):
-                sent = link.upload_file(name)
-                assert sent["digest"] == f"blake3:{digest_of(Kind.BLAKE3, name.read_bytes())}"
-                uploads.append({"frame": index, "handle": sent["handle"]})
-            up = (time.perf_counter() - up) * 1000 / repeat
-            request["uploads"] = uploads
-            request["delivery"] = "DELIVERY_HANDLES"
-            by_handle = _render(link, request, fetch=folder / "fetched.exr")
-        print(f"\n{label}, whole renders with null engines, milliseconds a frame")
-        _table(
-            {
-                "plate by path, matte written by the server": by_path,
-                "plate uploaded in chunks (upload alone)": up,
-                "plate from uploads, matte fetched by handle": by_handle,
-            },
-            0,
-        )
-    finally:
-        server.stop()
+    with own_server() as link:
+        names = [plate.with_name(f"{label}.{n:04d}.exr") for n in range(1, repeat + 1)]
+        for name in names:
+            name.hardlink_to(plate)
+        request = _render_request(folder, label, size, repeat)
+        by_path = _render(link, request)
+        uploads: list[dict[str, object]] = []
+        up = time.perf_counter()
+        for index, name in enumerate(names, 1):
+            sent = link.upload_file(name)
+            assert sent["digest"] == f"blake3:{digest_of(Kind.BLAKE3, name.read_bytes())}"
+            uploads.append({"frame": index, "handle": sent["handle"]})
+        up = (time.perf_counter() - up) * 1000 / repeat
+        request["uploads"] = uploads
+        request["delivery"] = "DELIVERY_HANDLES"
+        by_handle = _render(link, request, fetch=folder / "fetched.exr")
+    print(f"\n{label}, whole renders with null engines, milliseconds a frame")
+    _table(
+        {
+            "plate by path, matte written by the server": by_path,
+            "plate uploaded in chunks (upload alone)": up,
+            "plate from uploads, matte fetched by handle": by_handle,
+        },
+        0,
+    )
 
 
 def _render_request(
@@ -155,26 +151,22 @@ def _handovers(folder: Path, label: str, size: tuple[int, int], repeat: int) -> 
     digest = f"blake3:{digest_of(Kind.BLAKE3, data)}"
     copy = bytearray(len(data))
     rows = {"memcpy": _milliseconds(lambda: copy.__setitem__(slice(None), data), repeat)}
-    server = LocalServer(waiting=lambda *_: None)
-    try:
-        with GrpcLink(server.target) as link:
-            plane = {
-                "width": size[0],
-                "height": size[1],
-                "channels": 3,
-                "pixel_type": "PIXEL_TYPE_HALF",
-            }
+    with own_server() as link:
+        plane = {
+            "width": size[0],
+            "height": size[1],
+            "channels": 3,
+            "pixel_type": "PIXEL_TYPE_HALF",
+        }
 
-            def chunked() -> None:
-                (folder / "back.raw").unlink(missing_ok=True)
-                sent = link.upload_plane(data, plane)
-                assert sent["digest"] == digest
-                link.download(sent["handle"], folder / "back.raw", encoding="raw")
-                # `download` compares the digest that the server sends.
+        def chunked() -> None:
+            (folder / "back.raw").unlink(missing_ok=True)
+            sent = link.upload_plane(data, plane)
+            assert sent["digest"] == digest
+            link.download(sent["handle"], folder / "back.raw", encoding="raw")
+            # `download` compares the digest that the server sends.
 
-            rows["1 MiB chunks there and back, BLAKE3"] = _milliseconds(chunked, repeat)
-    finally:
-        server.stop()
+        rows["1 MiB chunks there and back, BLAKE3"] = _milliseconds(chunked, repeat)
     for kind in (Kind.BLAKE3, Kind.SHA256):
         rows[f"one bytes message there and back, {kind.name}"] = one_message(
             folder, data, kind, repeat
