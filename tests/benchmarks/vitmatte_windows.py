@@ -59,13 +59,13 @@ def bands(height: int, width: int, share: float) -> npt.NDArray[np.float32]:
 
 def run(way: str, folder: Path, height: int, width: int, threads: int) -> None:
     """Matte once, keep alpha, and print seconds and bytes as JSON."""
-    from airoto_server.app.serve import _keep_freed_memory
     from airoto_server.engines.registry import LoadOptions, Role, find
     from airoto_server.engines.vitmatte import VitMatteMatter
     from airoto_server.engines.windowed import matte_in_windows
     from airoto_server.ops.geometry import Window
+    from airoto_server.residency.malloc import keep_freed_memory
 
-    _keep_freed_memory()
+    keep_freed_memory()
     trimap = bands(height, width, _UNKNOWN)
     picture = neural.picture(height, width)
     options = LoadOptions(checkpoint=folder / "vitmatte.pth", threads=threads)

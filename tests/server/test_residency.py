@@ -543,9 +543,9 @@ def test_what_the_servers_malloc_keeps_of_an_unloaded_model_is_given_back() -> N
     # In a process of its own: these settings are for good.
     code = """
 import numpy
-from airoto_server.app.serve import _keep_freed_memory
 from airoto_server.residency.devices import CpuDevice
-_keep_freed_memory()
+from airoto_server.residency.malloc import keep_freed_memory
+keep_freed_memory()
 device, before = CpuDevice(), CpuDevice().used_bytes()
 layers = [numpy.ones(1 << 17) for _ in range(150)]
 loaded = device.used_bytes() - before

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import ctypes
 import logging
 import os
 import re
@@ -32,6 +31,7 @@ from airoto_server.app.logs import JSON, TEXT, start_log
 from airoto_server.app.ready import tell_ready
 from airoto_server.engines.torch_support import PRECISIONS
 from airoto_server.ops.parallel import default_threads, limit_libraries
+from airoto_server.residency.malloc import keep_freed_memory
 from airoto_server.service.audit import Audit
 from airoto_server.service.gate import Gate
 from airoto_server.service.metrics import Metrics
@@ -53,13 +53,6 @@ _GRACE = 5.0
 # Calls at a time beside renders, half-open ones too; files open at a time.
 _MOST_CALLS = 1024
 _FILES = 65536
-
-# M_TRIM_THRESHOLD, M_TOP_PAD and M_MMAP_THRESHOLD of malloc.h, in bytes.
-_MALLOC = {-1: 256 << 20, -2: 16 << 20, -3: 32 << 20}
-
-# MKL, torch's BLAS on x86, keeps 4 to 8 MiB for every thread that ever multiplied matrices, also
-# for those that ended: every pass of a tracker and every job brings new ones.
-_MKL_KEEPS_NOTHING = ("MKL_DISABLE_FAST_MM", "1")
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -205,22 +198,8 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _keep_freed_memory() -> None:
-    """Let glibc reuse the memory of large messages and frames instead of giving it back.
-
-    Every chunk of 1 MiB would be mapped, zeroed page by page and unmapped again otherwise;
-    it makes the stream about three times as fast. Elsewhere than on glibc: no change.
-    MKL allocates through it then, instead of keeping buffers of its own. Before torch is imported.
-    """
-    os.environ.setdefault(*_MKL_KEEPS_NOTHING)
-    with contextlib.suppress(OSError, AttributeError):
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-        for parameter, value in _MALLOC.items():
-            mallopt(parameter, value)
-
-
 async def _serve(options: argparse.Namespace, where: Listening) -> int:
-    _keep_freed_memory()
+    keep_freed_memory()
     _allow_files()
     os.umask(options.umask)
     limit_libraries()

@@ -5,14 +5,13 @@ The budget is measured, not declared. torch is imported for CUDA and MPS alone.
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import gc
 import os
 from pathlib import Path
 from typing import Any, Protocol
 
 from airoto.errors import EngineUnavailableError
+from airoto_server.residency.malloc import give_freed_memory_back
 
 _OUT_OF_MEMORY = (
     "out of memory",
@@ -83,10 +82,7 @@ class CpuDevice:
 
     def release(self) -> None:
         gc.collect()
-        # The server's malloc keeps what was freed (`app.serve`): half of what loading a model
-        # takes, and all of a model that was unloaded.
-        with contextlib.suppress(OSError, AttributeError):  # not glibc
-            ctypes.CDLL("libc.so.6").malloc_trim(0)
+        give_freed_memory_back()
 
     def is_out_of_memory(self, error: BaseException) -> bool:
         return says_out_of_memory(error)
