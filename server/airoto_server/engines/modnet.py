@@ -40,8 +40,8 @@ _CERTAIN, _IMPOSSIBLE = 0.2, 0.45
 # A smaller part of the picture is no portrait.
 _SMALLEST = 0.002
 # The score of the detector of people from which confidence is 1; at half of it, it is one half.
-# Measured on the frames that docs/models.md names: animals and things have up to 0.19, people
-# 0.27 and more but for a few.
+# Measured on the frames that docs/models.md names: animals and things (but for dolls)
+# have up to 0.19, people 0.27 and more but for a few.
 _SURE = 0.5
 # The files of a checkpoint: the network, and the detector of people.
 _NETWORK, _PERSONS = "modnet.onnx", "persons.pb"
