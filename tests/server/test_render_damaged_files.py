@@ -108,8 +108,11 @@ def test_each_file_is_read_or_refused_by_name_and_the_server_survives_them_all(
     artist.start()
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(lambda path: looked_at_and_segmented(target.link, path), paths))
+        # On a slow machine they come again, until clicks enough were answered beside them.
+        while artist.is_alive() and len(artist.answers) <= 5:
+            looked_at_and_segmented(target.link, paths[0])
     served = artist.stop()
-    assert len(served) >= 2  # how many there are is the machine's affair
+    assert len(served) > 5
     assert all(isinstance(answer, dict) and answer["objects"] for answer in served)
     refused = 0
     good = [all_ for path, all_ in zip(paths, answers, strict=True) if path.name.startswith("ok_")]

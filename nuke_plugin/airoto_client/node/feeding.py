@@ -86,6 +86,7 @@ class Feed:
             sent = place.send()
         theirs = self._planes.digest(sent.handle)
         if theirs != ours:
+            self._planes.forget(sent.handle)
             raise InternalError(
                 f"frame {frame} did not arrive as it was sent, by {sent.way}: the server has "
                 f"sha256:{theirs}, sent was sha256:{ours}"
