@@ -84,22 +84,26 @@ def _one(pair: Pair, root: Path, options: argparse.Namespace) -> None:
 
 
 def fetch(pair: Pair, folder: Path, constraints: Path) -> list[Path]:
-    """Download the wheels of a pair.
+    """Download the wheels of a pair; none is in the folder before all have come.
+
+    Args:
+        folder: made, or without wheels.
 
     Raises:
         BadRequestError: pip cannot have them; with what it says.
     """
     folder.mkdir(parents=True, exist_ok=True)
     tags = [argument for tag in PLATFORMS[pair.platform] for argument in ("--platform", tag)]
-    command = [
-        *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"),
-        *("--only-binary", ":all:", "--implementation", "cp", "--python-version", pair.python),
-        *(*tags, "--constraint", str(constraints), "--dest", str(folder), *REQUIREMENTS),
-    ]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    if found.returncode:
-        raise BadRequestError(f"no wheels for {pair}: {found.stderr.strip()}")
-    return sorted(folder.glob("*.whl"))
+    with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder) as arriving:
+        command = [
+            *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"),
+            *("--only-binary", ":all:", "--implementation", "cp", "--python-version", pair.python),
+            *(*tags, "--constraint", str(constraints), "--dest", arriving, *REQUIREMENTS),
+        ]
+        found = subprocess.run(command, capture_output=True, text=True, check=False)
+        if found.returncode:
+            raise BadRequestError(f"no wheels for {pair}: {found.stderr.strip()}")
+        return sorted(one.rename(folder / one.name) for one in Path(arriving).glob("*.whl"))
 
 
 def pack(pair: Pair, wheels: Sequence[Path], tree: Tree, out: Path) -> Path:

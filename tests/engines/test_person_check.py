@@ -113,8 +113,8 @@ def test_another_network_is_refused(fault: str) -> None:
         del tensors[name]
     else:
         tensors[name] = tensors[name][..., :3]
-    with pytest.raises(EngineUnavailableError, match=name):
-        PersonDetector("modnet", tensors)
+    with pytest.raises(EngineUnavailableError, match=f"persons.pb .*{name}"):
+        PersonDetector("modnet", Path("persons.pb"), tensors)
 
 
 # ---- the released network -------------------------------------------------------------
@@ -122,7 +122,8 @@ def test_another_network_is_refused(fault: str) -> None:
 
 @functools.cache
 def detector() -> PersonDetector:
-    return PersonDetector("modnet", read_constants("modnet", real_file("persons.pb")))
+    path = real_file("persons.pb")
+    return PersonDetector("modnet", path, read_constants("modnet", path))
 
 
 @functools.cache

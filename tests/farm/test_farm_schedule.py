@@ -119,6 +119,19 @@ def test_a_task_is_finished_by_its_last_attempt_for_the_recipe_of_now(tmp_path: 
     assert (record.state, record.attempts, record.exit_code) == (TaskState.FAILED, 2, 5)
 
 
+@pytest.mark.parametrize("code", [None, "0", 0.0, [0]])
+def test_an_end_without_a_proper_exit_code_is_no_success(tmp_path: Path, code: object) -> None:
+    made = job(tmp_path)
+    step = made.step("track")
+    log = TaskLog(made, step, step.tasks[0])
+    log.end(0)
+    ended = json.loads(log.path.read_text().splitlines()[-1])
+    with log.path.open("a") as file:
+        file.write(json.dumps({**ended, "exit_code": code}) + "\n")
+    record = read_log(log.path)
+    assert (record.state, record.exit_code) == (TaskState.FAILED, 1)
+
+
 def test_an_attempt_that_was_given_up_does_not_end_the_next_one(tmp_path: Path) -> None:
     made = job(tmp_path)
     step = made.step("track")

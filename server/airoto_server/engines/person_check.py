@@ -45,7 +45,7 @@ class PersonCheck:
     """
 
     def __init__(self, engine: str, path: Path) -> None:
-        self._detector = PersonDetector(engine, read_constants(engine, path))
+        self._detector = PersonDetector(engine, path, read_constants(engine, path))
 
     def score(self, picture: Picture, alpha: Mask) -> float:
         """How sure the detector is, 0 to 1, that the alpha is at least in part a person's.

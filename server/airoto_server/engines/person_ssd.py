@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -145,6 +146,7 @@ class PersonDetector:
     """The network with its weights, on the CPU, in float32.
 
     Args:
+        engine, path: whose detector it is and where it came from, for errors.
         constants: by name, as the released graph has them; more than the network's is no fault,
             since the graph holds anchors and sizes too.
 
@@ -152,7 +154,7 @@ class PersonDetector:
         EngineUnavailableError: a tensor is missing or has another shape.
     """
 
-    def __init__(self, engine: str, constants: Mapping[str, Array]) -> None:
+    def __init__(self, engine: str, path: Path, constants: Mapping[str, Array]) -> None:
         expected = expected_tensors()
         wrong = [
             f"{name} {constants[name].shape if name in constants else 'missing'}"
@@ -162,7 +164,7 @@ class PersonDetector:
         if wrong:
             more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
             raise EngineUnavailableError(
-                f"the checkpoint does not fit engine {engine!r}, the detector of people in it has "
+                f"the checkpoint does not fit engine {engine!r}: the detector of people {path} has "
                 f"tensors that are not as they should be: {', '.join(wrong[:3])}{more}"
             )
         self._weights = {layer.name: _folded(layer, constants) for layer in _all_layers()}
