@@ -7,22 +7,21 @@ process, colour and size, handing pixels over by chunked streams, results, writi
 in the same run: memcpy, and the same pixels as one protobuf `bytes` field. The two do equal
 work: the sender digests, the receiver digests and compares, there and back, with the same
 digest; the server keeps the pixels in memory; the client ends with a file. One message is one
-call there and back, chunks are two. Machines differ: look at ratios.
+call there and back, chunks are two. The last row is what is left where nobody digests, keeps or
+writes anything: no chunks through gRPC are faster than that. Machines differ: look at ratios.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import statistics
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-import grpc
 import numpy as np
 from own_server import own_server
+from plain_grpc import bare_streams, milliseconds, one_message
 
 from airoto.wire.digest import Kind, digest_of
 from airoto_client.grpc_link import GrpcLink
@@ -73,7 +72,7 @@ def _stages(folder: Path, label: str, size: tuple[int, int], repeat: int) -> Non
             ),
         }
         print(f"\n{label}, {width}x{height}, stages in process")
-        _table({name: _milliseconds(work, repeat) for name, work in rows.items()}, 0)
+        _table({name: milliseconds(work, repeat) for name, work in rows.items()}, 0)
     with own_server() as link:
         names = [plate.with_name(f"{label}.{n:04d}.exr") for n in range(1, repeat + 1)]
         for name in names:
@@ -150,7 +149,7 @@ def _handovers(folder: Path, label: str, size: tuple[int, int], repeat: int) -> 
     data = pixels.tobytes()
     digest = f"blake3:{digest_of(Kind.BLAKE3, data)}"
     copy = bytearray(len(data))
-    rows = {"memcpy": _milliseconds(lambda: copy.__setitem__(slice(None), data), repeat)}
+    rows = {"memcpy": milliseconds(lambda: copy.__setitem__(slice(None), data), repeat)}
     with own_server() as link:
         plane = {
             "width": size[0],
@@ -166,82 +165,19 @@ def _handovers(folder: Path, label: str, size: tuple[int, int], repeat: int) -> 
             link.download(sent["handle"], folder / "back.raw", encoding="raw")
             # `download` compares the digest that the server sends.
 
-        rows["1 MiB chunks there and back, BLAKE3"] = _milliseconds(chunked, repeat)
+        rows["1 MiB chunks there and back, BLAKE3"] = milliseconds(chunked, repeat)
     for kind in (Kind.BLAKE3, Kind.SHA256):
         rows[f"one bytes message there and back, {kind.name}"] = one_message(
             folder, data, kind, repeat
         )
+    rows["gRPC alone: the same parts, nothing done with them"] = bare_streams(folder, data, repeat)
     print(f"\n{label}, {len(data) / 1e6:.0f} MB half RGB through a Unix socket")
     _table(rows, len(data))
-    chunks, message, with_sha256 = list(rows.values())[1:]
+    chunks, message, with_sha256, bare = list(rows.values())[1:]
     print(
         f"  chunks are {message / chunks:.1f}x as fast as one message with the same digest, "
-        f"{with_sha256 / chunks:.1f}x with SHA-256"
+        f"{with_sha256 / chunks:.1f}x with SHA-256; gRPC alone would be {message / bare:.1f}x"
     )
-
-
-def one_message(folder: Path, data: bytes, kind: Kind, repeat: int) -> float:
-    """A server that echoes one protobuf `bytes` field, in a process of its own."""
-    from multiprocessing import get_context
-
-    address = f"unix:{folder}/echo.sock"
-    process = get_context("spawn").Process(target=_echo_server, args=(address, kind), daemon=True)
-    process.start()
-    try:
-        with grpc.insecure_channel(address, options=_UNLIMITED) as channel:
-            grpc.channel_ready_future(channel).result(60)
-            from airoto.wire.messages import Chunk
-
-            call = channel.unary_unary(
-                "/echo/Echo",
-                request_serializer=Chunk.SerializeToString,
-                response_deserializer=Chunk.FromString,
-            )
-
-            def once() -> None:
-                digest = digest_of(kind, data)
-                answer, trailer = call.with_call(Chunk(data=data), metadata=(("digest", digest),))
-                (sent,) = [value for name, value in trailer.trailing_metadata()]
-                assert digest_of(kind, answer.data) == sent == digest
-                back = folder / "message.raw"
-                back.unlink(missing_ok=True)
-                back.write_bytes(answer.data)
-
-            return _milliseconds(once, repeat)
-    finally:
-        process.terminate()
-        process.join()
-
-
-_UNLIMITED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
-
-
-def _echo_server(address: str, kind: Kind) -> None:
-    """The same kind of server, the same work: compare the digest, keep it, send it back."""
-    from airoto.wire.messages import Chunk
-
-    kept: dict[str, bytes] = {}
-
-    async def echo(request: Chunk, context: grpc.aio.ServicerContext) -> Chunk:
-        announced = dict(context.invocation_metadata())["digest"]
-        assert digest_of(kind, request.data) == announced
-        kept[announced] = request.data
-        context.set_trailing_metadata((("digest", announced),))
-        return Chunk(data=kept.pop(announced))
-
-    async def serve() -> None:
-        server = grpc.aio.server(options=_UNLIMITED)
-        handler = grpc.unary_unary_rpc_method_handler(
-            echo, request_deserializer=Chunk.FromString, response_serializer=Chunk.SerializeToString
-        )
-        server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler("echo", {"Echo": handler}),)
-        )
-        server.add_insecure_port(address)
-        await server.start()
-        await server.wait_for_termination()
-
-    asyncio.run(serve())
 
 
 def _write_plate(path: Path, width: int, height: int) -> None:
@@ -258,20 +194,10 @@ def _write_plate(path: Path, width: int, height: int) -> None:
     assert output.close()
 
 
-def _milliseconds(work: Callable[[], object], repeat: int) -> float:
-    work()
-    times = []
-    for _ in range(repeat):
-        before = time.perf_counter()
-        work()
-        times.append((time.perf_counter() - before) * 1000)
-    return statistics.median(times)
-
-
 def _table(rows: dict[str, float], size: int) -> None:
-    for name, milliseconds in rows.items():
-        rate = f"  {size / milliseconds / 1e6:6.2f} GB/s" if size else ""
-        print(f"  {name:<48} {milliseconds:9.1f} ms{rate}")
+    for name, took in rows.items():
+        rate = f"  {size / took / 1e6:6.2f} GB/s" if size else ""
+        print(f"  {name:<48} {took:9.1f} ms{rate}")
 
 
 if __name__ == "__main__":
