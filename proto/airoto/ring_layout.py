@@ -1,8 +1,8 @@
 """The bytes of a ring of shared memory, as client and server both read them.
 
-Standard library only. A ring is a plain file: one page of head, then blocks. A block is one
-page of head and its pixels, so that pixels begin on a page; it begins at `offset`, wherever
-the client put it. Everything is little-endian.
+Standard library only. A ring is a file, plain or sealed memory: one page of head, then blocks.
+A block is one page of head and its pixels, so that pixels begin on a page; it begins at `offset`,
+wherever the client put it. Everything is little-endian.
 
 | head of the file | |
 |---|---|
@@ -32,6 +32,8 @@ PAGE = 4096
 VERSION = 1
 NONCE_BYTES = 32
 SUFFIX = ".ring"
+# What the system calls sealed memory that is a ring.
+MEMORY_NAME = "airoto-ring"
 
 _FILE = struct.Struct("<8sIIQ32s")
 _BLOCK = struct.Struct("<8sQQIIII")

@@ -3,9 +3,10 @@
     .venv/bin/python tests/benchmarks/ring.py [--rounds N]
 
 Beside it, in the same run: memcpy of the same bytes, the same planes in 1 MiB chunks, and as
-one protobuf `bytes` message. In every round the server's SHA-256 of what it read is compared
-with the client's of what it wrote, and the other way for the matte; for the first ring row
-outside the clock, for the second inside, where memcpy has the same digests to take.
+one protobuf `bytes` message. The clock stops when the server has the frame in memory of its own
+and the client the matte. In every round the server's digest of the frame is compared with the
+client's, and of the matte: outside the clock where nothing is said, else inside, where both
+sides take both (four in all) and memcpy takes as many of what it copied and of the copies.
 The bar: the ring moves no less than half of memcpy's bytes in the same time.
 Machines differ: look at ratios.
 """
@@ -13,11 +14,11 @@ Machines differ: look at ratios.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,12 @@ import numpy as np
 from own_server import own_server
 from transport import SIZES, one_message
 
-from airoto.wire.digest import Kind
+from airoto.wire.digest import Kind, digest_of
 from airoto_client.grpc_link import GrpcLink
 from airoto_client.planes import Planes
+
+# Fastest first; bare is without.
+_KINDS = {Kind.BLAKE3: "BLAKE3", Kind.SHA256: "SHA-256"}
 
 Half = np.ndarray[Any, np.dtype[np.float16]]
 
@@ -52,9 +56,6 @@ class Round:
         self.matte: Half = random.random((size[1], size[0], 1), np.float32).astype(np.float16)
         self.frame_plane = _plane(self.frame)
         self.matte_plane = _plane(self.matte)
-        self.frame_sha = hashlib.sha256(self.frame.data).hexdigest()
-        self.matte_sha = hashlib.sha256(self.matte.data).hexdigest()
-        self.matte_handle = link.upload_plane(self.matte.data, self.matte_plane)["handle"]
         self.copies = (np.empty_like(self.frame), np.empty_like(self.matte))
 
     @property
@@ -62,75 +63,92 @@ class Round:
         """Bytes that travel."""
         return self.frame.nbytes + self.matte.nbytes
 
-    def memcpy(self, digests: bool) -> float:
-        """Seconds of copying both in this process."""
+    def memcpy(self, kind: Kind | None = None) -> float:
+        """Seconds of copying both in this process; with digests, where a kind is named."""
         begin = time.perf_counter()
         np.copyto(self.copies[0], self.frame)
         np.copyto(self.copies[1], self.matte)
-        if digests:
-            for one in (self.frame, self.copies[0], self.matte, self.copies[1]):
-                hashlib.sha256(one.data).hexdigest()
+        if kind:
+            for one, copied in zip((self.frame, self.matte), self.copies, strict=True):
+                assert _digest(kind, one.data) == _digest(kind, copied.data)
         return time.perf_counter() - begin
 
-    def ring(self, planes: Planes, digests: bool) -> float:
-        """Seconds by shared memory; what arrived is compared in any case."""
+    def ring(self, planes: Planes, kind: Kind | None = None, *, in_place: bool = False) -> float:
+        """Seconds by shared memory; what arrived is compared in any case.
+
+        Args:
+            kind: of digests inside the clock.
+            in_place: filled by ourselves, as a host renders into it, and not by `Planes.send`.
+        """
+        # A new one in every round, of which the server has no digest yet.
+        matte = planes.send(self.matte.data, self.matte_plane).handle
         begin = time.perf_counter()
-        with planes.place(self.frame_plane) as place:
-            np.copyto(np.frombuffer(place.view, np.float16).reshape(self.frame.shape), self.frame)
-            sent = place.send()
-        ours = self._digests(sent.handle, self.frame) if digests else None
-        with planes.fetch(self.matte_handle, plane=self.matte_plane, release=False) as back:
-            moved = time.perf_counter() - begin
-            theirs = hashlib.sha256(back.view).hexdigest()
+        if in_place:
+            with planes.place(self.frame_plane) as place:
+                pixels = np.frombuffer(place.view, np.float16).reshape(self.frame.shape)
+                np.copyto(pixels, self.frame)
+                sent = place.send()
+        else:
+            sent = planes.send(self.frame.data, self.frame_plane)
+        if kind:
+            assert planes.digest(sent.handle, kind.value) == _digest(kind, self.frame.data)
+        with planes.fetch(matte, plane=self.matte_plane, release=False) as back:
+            if kind:
+                assert planes.digest(matte, kind.value) == _digest(kind, back.view)
             took = time.perf_counter() - begin
             assert (sent.way, back.way) == ("ring", "ring"), sent.reason or back.reason
-            assert theirs == self.matte_sha
-        ours = ours or self._digests(sent.handle, self.frame)
-        assert ours == (self.frame_sha, self.frame_sha)
-        self._forget(sent.handle)
-        return took if digests else moved
+            assert back.view == self.matte.data.cast("B")
+        if not kind:
+            ours = _digest(Kind.BLAKE3, self.frame.data)
+            assert planes.digest(sent.handle, "blake3") == ours
+        planes.forget(sent.handle)
+        planes.forget(matte)
+        return took
 
     def stream(self, folder: Path) -> float:
         """Seconds in chunks, each way with its digest."""
         path = folder / "matte.raw"
         path.unlink(missing_ok=True)
+        matte = self.link.upload_plane(self.matte.data, self.matte_plane)["handle"]
         begin = time.perf_counter()
         handle = self.link.upload_plane(self.frame.data, self.frame_plane)["handle"]
-        self.link.download(self.matte_handle, path, encoding="raw", release=False)
+        self.link.download(matte, path, encoding="raw")
         took = time.perf_counter() - begin
-        assert hashlib.sha256(path.read_bytes()).hexdigest() == self.matte_sha
-        self._forget(handle)
-        return took
-
-    def _digests(self, handle: str, ours: Half) -> tuple[str, str]:
-        """Of what we wrote, and of what the server has."""
-        answer = self.link.call("PutPlane", {"handle": handle, "digest": True})
-        return hashlib.sha256(ours.data).hexdigest(), answer["sha256"]
-
-    def _forget(self, handle: str) -> None:
+        assert path.read_bytes() == self.matte.tobytes()
         self.link.call("PutPlane", {"handle": handle, "release": True})
+        return took
 
 
 def _measure(work: Round, label: str, folder: Path, rounds: int) -> None:
     with Planes(work.link) as planes:
         rows = {
-            "memcpy": _median(lambda: work.memcpy(False), rounds),
-            "ring": _median(lambda: work.ring(planes, False), rounds),
-            "memcpy, SHA-256 on both sides": _median(lambda: work.memcpy(True), rounds),
-            "ring, SHA-256 on both sides": _median(lambda: work.ring(planes, True), rounds),
-            "1 MiB chunks, BLAKE3 on both sides": _median(lambda: work.stream(folder), rounds),
+            "memcpy": _median(work.memcpy, rounds),
+            "ring": _median(lambda: work.ring(planes), rounds),
+            "ring, filled in place": _median(lambda: work.ring(planes, in_place=True), rounds),
         }
+        kind_of_ring = planes.unsealed or "sealed memory"
+        for kind, name in _KINDS.items():
+            rows[f"memcpy, {name} on both sides"] = _median(partial(work.memcpy, kind), rounds)
+            rows[f"ring, {name} on both sides"] = _median(partial(work.ring, planes, kind), rounds)
+        rows["1 MiB chunks, BLAKE3 on both sides"] = _median(lambda: work.stream(folder), rounds)
     # One message goes there and comes back whole: the same bytes in all.
     data = bytes(work.nbytes // 2)
     rows["one bytes message, BLAKE3 on both sides"] = (
         one_message(folder, data, Kind.BLAKE3, rounds) / 1000
     )
     there, back = work.frame.nbytes / 1e6, work.matte.nbytes / 1e6
-    print(f"\n{label}: {there:.0f} MB there, {back:.0f} MB back")
+    print(f"\n{label}: {there:.0f} MB there, {back:.0f} MB back; the ring: {kind_of_ring}")
+    base = 0.0
     for name, seconds in rows.items():
+        base = seconds if name.startswith("memcpy") else base
+        share = f"  {base / seconds:.2f} of memcpy's rate" if name.startswith("ring") else ""
         rate = work.nbytes / seconds / 1e9
-        print(f"  {name:<42} {seconds * 1000:8.1f} ms  {rate:6.2f} GB/s")
-    print(f"  the ring has {rows['memcpy'] / rows['ring']:.2f} of memcpy's rate (bar: 0.50)")
+        print(f"  {name:<42} {seconds * 1000:8.1f} ms  {rate:6.2f} GB/s{share}")
+    print("  the bar: 0.50")
+
+
+def _digest(kind: Kind, data: memoryview) -> str:
+    return digest_of(kind, data.cast("B"))
 
 
 def _plane(pixels: Half) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -11,8 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from blake3 import blake3
 
 from airoto.errors import BadRequestError, HandleUnknownError, ServerUnreachableError
+from airoto.ring_layout import MEMORY_NAME
+from airoto_client import ring_store
 from airoto_client.bridge_link import BridgeLink
 from airoto_client.grpc_link import GrpcLink
 from airoto_client.planes import Planes
@@ -21,6 +25,7 @@ from .conftest import RunningServer, StartServer
 from .rendering import channels, small_disk
 from .serving import served
 
+SEALS = pytest.mark.skipif(not ring_store.can_seal(), reason="no sealed memory on this system")
 PLANE = {"width": 64, "height": 36, "channels": 3, "pixel_type": "PIXEL_TYPE_HALF", "x": -4}
 PIXELS = np.random.default_rng(0).random((36, 64, 3)).astype(np.float16)
 
@@ -40,13 +45,28 @@ def ring_files(link: GrpcLink) -> list[Path]:
     return list(Path(link.call("GetServerInfo", {})["ring_folder"]).iterdir())
 
 
-def test_a_plane_goes_by_ring_over_either_link(server: RunningServer) -> None:
+def mapped_by(server: RunningServer) -> int:
+    """How many rings of sealed memory the server maps."""
+    return Path(f"/proc/{server.pid}/maps").read_text().count(f"/memfd:{MEMORY_NAME} ")
+
+
+@pytest.fixture(params=["file", pytest.param("sealed", marks=SEALS)])
+def sealed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether rings are sealed memory, or files as on other systems."""
+    if request.param == "file":
+        monkeypatch.setattr(ring_store, "can_seal", lambda: False)
+    return bool(request.param == "sealed")
+
+
+def test_a_plane_goes_by_ring_over_either_link(server: RunningServer, sealed: bool) -> None:
     script = f"import sys; sys.path[:0] = {sys.path!r}; from airoto_client.cli import main; "
     command = [sys.executable, "-c", script + "sys.exit(main())", "bridge", "--server"]
     with BridgeLink([*command, server.local.target]) as bridge:
         for link in (server.link, bridge):
             with Planes(link) as planes:
                 assert there_and_back(planes, "ring") == ""
+                assert planes.unsealed == ("" if sealed else "this system has no sealed memory")
+                assert (mapped_by(server), len(ring_files(server.link))) == (sealed, not sealed)
                 with planes.place(PLANE) as place:
                     np.copyto(np.frombuffer(place.view, np.float16).reshape(PIXELS.shape), 0.5)
                     sent = place.send()
@@ -60,7 +80,34 @@ def test_a_plane_goes_by_ring_over_either_link(server: RunningServer) -> None:
                 planes.forget(sent.handle)
                 with pytest.raises(HandleUnknownError):
                     planes.fetch(sent.handle)
+    assert (mapped_by(server), ring_files(server.link)) == (0, [])
+
+
+@SEALS
+def test_a_server_that_does_not_see_our_process_gets_a_file(server: RunningServer) -> None:
+    class Contained(GrpcLink):
+        """As from a container, in which processes have other numbers."""
+
+        def call(self, method, request, **options):  # type: ignore[no-untyped-def]
+            if request.get("process"):
+                request = {**request, "process": 2**22 + 1}
+            return super().call(method, request, **options)
+
+    with Contained(server.local.target) as link, Planes(link) as planes:
+        assert planes.unsealed == ""
+        there_and_back(planes, "ring")
+        assert "cannot be opened from here: No such file" in planes.unsealed
+        assert (mapped_by(server), len(ring_files(server.link))) == (0, 1)
     assert ring_files(server.link) == []
+
+
+def test_what_arrived_is_digested_by_either_kind(server: RunningServer) -> None:
+    with Planes(server.link) as planes:
+        sent = planes.send(PIXELS.data, PLANE)
+        assert planes.digest(sent.handle) == hashlib.sha256(PIXELS.data).hexdigest()
+        assert planes.digest(sent.handle, "blake3") == blake3(PIXELS.tobytes()).hexdigest()
+        with pytest.raises(BadRequestError, match="digest_kind: 7; allowed"):
+            server.link.call("PutPlane", {"handle": sent.handle, "digest": True, "digest_kind": 7})
 
 
 def test_data_of_another_size_is_refused_here(server: RunningServer) -> None:
@@ -168,7 +215,7 @@ def test_no_room_in_the_ring_means_chunks_and_is_said(server: RunningServer) -> 
         there_and_back(planes, "ring")
 
 
-def test_no_space_for_a_ring_means_chunks_and_is_said(tmp_path: Path) -> None:
+def test_no_space_for_a_ring_means_chunks_and_is_said(tmp_path: Path, sealed: bool) -> None:
     with (
         small_disk(tmp_path / "tiny", "256k") as tiny,
         served(ring_parent=tiny) as one,
@@ -193,7 +240,10 @@ def test_a_server_whose_folder_is_not_here_gets_chunks(server: RunningServer) ->
         assert "/not/on/this/machine: No such file" in there_and_back(planes, "stream")
 
 
-def test_a_ring_cut_short_under_the_server_does_not_end_it(server: RunningServer) -> None:
+def test_a_ring_cut_short_under_the_server_does_not_end_it(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ring_store, "can_seal", lambda: False)
     with Planes(server.link) as planes:
         there_and_back(planes, "ring")
         place = planes.place(PLANE)
@@ -204,7 +254,7 @@ def test_a_ring_cut_short_under_the_server_does_not_end_it(server: RunningServer
     server.assert_alive()
 
 
-def test_two_clients_at_once_do_not_meet(server: RunningServer) -> None:
+def test_two_clients_at_once_do_not_meet(server: RunningServer, sealed: bool) -> None:
     failed: list[BaseException] = []
 
     def work(value: int) -> None:
@@ -223,11 +273,14 @@ def test_two_clients_at_once_do_not_meet(server: RunningServer) -> None:
     for thread in threads:
         thread.join()
     assert failed == []
-    assert ring_files(server.link) == []
+    assert (mapped_by(server), ring_files(server.link)) == (0, [])
 
 
 _CLIENT = """
 import sys, time
+from airoto_client import ring_store
+if sys.argv[2] == "False":
+    ring_store.can_seal = lambda: False
 from airoto_client.grpc_link import GrpcLink
 from airoto_client.planes import Planes
 planes = Planes(GrpcLink(sys.argv[1]))
@@ -237,17 +290,21 @@ time.sleep(100)
 """
 
 
-def test_what_a_killed_client_left_goes_when_the_next_one_comes(server: RunningServer) -> None:
+def test_what_a_killed_client_left_goes_when_the_next_one_comes(
+    server: RunningServer, sealed: bool
+) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    command = [sys.executable, "-c", _CLIENT, server.local.target]
+    command = [sys.executable, "-c", _CLIENT, server.local.target, str(sealed)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as client:
         assert client.stdout is not None
         assert client.stdout.readline() == "ring\n"
-        (left,) = ring_files(server.link)
+        left = ring_files(server.link)
+        assert (mapped_by(server), len(left)) == (sealed, not sealed)
         client.send_signal(signal.SIGKILL)
     with Planes(server.link) as planes:
         there_and_back(planes, "ring")
-        assert left not in ring_files(server.link)
+        assert mapped_by(server) == sealed
+        assert not set(left) & set(ring_files(server.link))
 
 
 def test_a_killed_server_is_told_and_the_next_one_gets_a_ring_of_its_own(
@@ -267,13 +324,14 @@ def test_a_killed_server_is_told_and_the_next_one_gets_a_ring_of_its_own(
         there_and_back(planes, "ring")
 
 
-def test_a_ring_that_the_server_forgot_is_made_again(server: RunningServer) -> None:
+def test_a_ring_that_the_server_forgot_is_made_again(server: RunningServer, sealed: bool) -> None:
     with Planes(server.link) as planes:
         there_and_back(planes, "ring")
-        (ring,) = ring_files(server.link)
-        server.link.call("DetachRing", {"ring": ring.name})
-        sent = planes.send(PIXELS.data, PLANE)
+        place = planes.place(PLANE)
+        server.link.call("DetachRing", {"ring": place.ring})
+        assert mapped_by(server) == 0
+        sent = place.send()
         assert sent.way == "stream"
         assert "not attached" in sent.reason
         there_and_back(planes, "ring")
-        assert ring not in ring_files(server.link)
+        assert (mapped_by(server), len(ring_files(server.link))) == (sealed, not sealed)

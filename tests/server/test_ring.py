@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import fcntl
+import json
 import os
 import signal
 import subprocess
@@ -16,10 +19,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airoto.errors import AIRotoError, BadRequestError, HandleUnknownError, TooLargeError
-from airoto.ring_layout import PAGE
+from airoto.ring_layout import MEMORY_NAME, PAGE
 from airoto.wire import messages as pb
 from airoto.wire.jsonform import from_dict
+from airoto_client.copying import copy
 from airoto_client.ring import Block, Ring
+from airoto_client.ring_store import can_seal
 from airoto_server.ops.geometry import Window
 from airoto_server.transport.planes import as_plane
 from airoto_server.transport.rings import Rings
@@ -35,12 +40,26 @@ def rings(tmp_path: Path) -> Iterator[Rings]:
     rings.close()
 
 
-@pytest.fixture
-def ring(rings: Rings) -> Iterator[Ring]:
-    ring = Ring(rings.folder, 64 * 1024)
-    rings.attach(ring.name, ring.size, ring.nonce)
+SEALS = pytest.mark.skipif(not can_seal(), reason="no sealed memory on this system")
+SEALABLE = pytest.param(True, marks=SEALS, id="sealed")
+EITHER = pytest.mark.parametrize("sealed", [pytest.param(False, id="file"), SEALABLE])
+
+
+@pytest.fixture(params=[pytest.param(False, id="file"), SEALABLE])
+def ring(rings: Rings, request: pytest.FixtureRequest) -> Iterator[Ring]:
+    ring = Ring(rings.folder, 64 * 1024, sealed=request.param)
+    rings.attach(attaching(ring))
     yield ring
     ring.close()
+
+
+def attaching(ring: Ring, /, **changes: Any) -> pb.AttachRingRequest:
+    return from_dict(pb.AttachRingRequest, {**ring.message(), **changes})
+
+
+def path_of(ring: Ring) -> Path:
+    assert ring.path is not None
+    return ring.path
 
 
 def message(block: Block) -> pb.RingPlane:
@@ -138,71 +157,149 @@ def test_a_place_that_was_used_again_is_refused(rings: Rings, ring: Ring) -> Non
         read(rings, old)
 
 
-def test_a_ring_that_was_cut_short_is_an_error_and_no_signal(rings: Rings, ring: Ring) -> None:
+def test_a_ring_that_was_cut_short_is_an_error_and_no_signal(rings: Rings) -> None:
+    ring = Ring(rings.folder, 64 * 1024)
+    rings.attach(attaching(ring))
     first, second = filled(ring), filled(ring)
-    os.truncate(ring.path, first.offset + PAGE + SIZE // 2)
+    os.truncate(path_of(ring), first.offset + PAGE + SIZE // 2)
     for block in (first, second):
         with pytest.raises(BadRequestError, match="was cut short"):
             read(rings, message(block))
     plane, pixels = a_matte()
     with pytest.raises(BadRequestError, match="was cut short"):
         rings.open(ring.name).write(message(first), plane, pixels.reshape(-1).data.cast("B"))
+    ring.close()
+
+
+@SEALS
+def test_sealed_memory_is_cut_short_and_grown_by_nobody(rings: Rings) -> None:
+    ring = Ring(rings.folder, 64 * 1024, sealed=True)
+    rings.attach(attaching(ring))
+    block = filled(ring)
+    for size in (0, PAGE, ring.size - 1, ring.size + PAGE):
+        with pytest.raises(PermissionError):
+            os.ftruncate(ring.file, size)
+    with pytest.raises(PermissionError):
+        fcntl.fcntl(ring.file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE)
+    assert read(rings, message(block)) == b"\7" * SIZE
+    assert list(rings.folder.iterdir()) == []
+    ring.close()
 
 
 # ---- attaching ---------------------------------------------------------------------
 
 
-def refused(rings: Rings, name: str, size: int, nonce: bytes) -> str:
+def refused(rings: Rings, request: pb.AttachRingRequest) -> str:
     with pytest.raises(AIRotoError) as error:
-        rings.attach(name, size, nonce)
+        rings.attach(request)
     return error.value.message
 
 
 @pytest.mark.parametrize("name", ["", ".", "../rings", "a.ring", "0" * 32, "/etc/passwd"])
 def test_only_names_of_rings_are_opened(rings: Rings, name: str) -> None:
-    assert "is no name of a ring" in refused(rings, name, PAGE, bytes(32))
+    assert "is no name of a ring" in refused(rings, pb.AttachRingRequest(ring=name, size=PAGE))
 
 
-def test_only_the_file_that_the_client_made_is_attached(rings: Rings, tmp_path: Path) -> None:
+@EITHER
+def test_only_the_ring_that_the_client_made_is_attached(rings: Rings, sealed: bool) -> None:
+    ring = Ring(rings.folder, 16 * PAGE, sealed=sealed)
+    other = base64.b64encode(bytes(32)).decode()
+    assert "another nonce" in refused(rings, attaching(ring, nonce=other))
+    assert "the request 4096" in refused(rings, attaching(ring, size="4096"))
+    assert "at most 1048576" in refused(rings, attaching(ring, size=str(1 << 30)))
+    os.fchmod(ring.file, 0o644)
+    assert "mode 644" in refused(rings, attaching(ring))
+    os.fchmod(ring.file, 0o600)
+    fcntl.flock(ring.file, fcntl.LOCK_UN)
+    if sealed:
+        assert "is not locked" in refused(rings, attaching(ring))
+    else:
+        assert "No such file" in refused(rings, attaching(ring))  # swept away
+    ring.close()
+
+
+def test_only_a_file_of_the_folder_is_attached(rings: Rings) -> None:
     ring = Ring(rings.folder, 16 * PAGE)
-    assert "another nonce" in refused(rings, ring.name, ring.size, bytes(32))
-    assert "the request 4096" in refused(rings, ring.name, PAGE, ring.nonce)
-    assert "at most 1048576" in refused(rings, ring.name, 1 << 30, ring.nonce)
+    path = path_of(ring)
     link = rings.folder / f"{'a' * 32}.ring"
-    link.symlink_to(ring.path)
-    assert "cannot be opened" in refused(rings, link.name, ring.size, ring.nonce)
+    link.symlink_to(path)
+    assert "cannot be opened" in refused(rings, attaching(ring, ring=link.name))
     link.unlink()
-    ring.path.chmod(0o644)
-    assert "mode 644" in refused(rings, ring.name, ring.size, ring.nonce)
-    ring.path.chmod(0o600)
-    os.truncate(ring.path, PAGE)
-    assert "has 4096 bytes" in refused(rings, ring.name, ring.size, ring.nonce)
-    os.truncate(ring.path, 10)
-    assert "no head of a ring" in refused(rings, ring.name, ring.size, ring.nonce)
-    assert "No such file" in refused(rings, "f" * 32 + ".ring", PAGE, bytes(32))
+    os.truncate(path, PAGE)
+    assert "has 4096 bytes" in refused(rings, attaching(ring))
+    os.truncate(path, 10)
+    assert "no head of a ring" in refused(rings, attaching(ring))
+    assert "No such file" in refused(rings, attaching(ring, ring="f" * 32 + ".ring"))
+    ring.close()
+
+
+@SEALS
+def test_only_memory_that_is_sealed_and_set_aside_is_mapped(rings: Rings, tmp_path: Path) -> None:
+    ring = Ring(rings.folder, 16 * PAGE, sealed=True)
+
+    def said_of(file: int, **changes: Any) -> str:
+        said = refused(rings, attaching(ring, file=file, **changes))
+        os.close(file)
+        return said
+
+    def memory(name: str = MEMORY_NAME, flags: int = os.MFD_ALLOW_SEALING) -> int:
+        file = os.memfd_create(name, flags)
+        os.ftruncate(file, ring.size)
+        os.pwrite(file, os.pread(ring.file, PAGE, 0), 0)
+        return file
+
+    plain = Ring(rings.folder, PAGE)
+    assert "not a ring's memory" in said_of(os.open(path_of(plain), os.O_RDWR))
+    assert "not a ring's memory" in said_of(os.open("/dev/zero", os.O_RDWR))
+    assert "not a ring's memory" in said_of(os.pipe()[0])
+    assert "not a ring's memory" in said_of(memory("something-else"))
+    assert "is not sealed" in said_of(memory(flags=0))
+    assert "is not sealed" in said_of(memory())
+    grows = memory()
+    fcntl.fcntl(grows, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW)
+    assert "is not sealed" in said_of(grows)
+    sparse = memory()
+    fcntl.fcntl(sparse, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
+    assert f"of {ring.size} bytes {PAGE} are set aside" in said_of(sparse)
+    frozen = memory()
+    os.posix_fallocate(frozen, 0, ring.size)
+    os.fchmod(frozen, 0o600)
+    fcntl.flock(frozen, fcntl.LOCK_EX)
+    fcntl.fcntl(frozen, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_WRITE)
+    assert "cannot be mapped" in said_of(frozen)
+    nobody = 2**22 + 1  # more than Linux ever gives
+    for changes in ({"file": 10_000}, {"process": nobody}, {"process": 2**32 - 1}):
+        said = refused(rings, attaching(ring, **changes))
+        assert "cannot be opened from here: No such file" in said
+    opened = len(list(Path("/proc/self/fd").iterdir()))
+    refused(rings, attaching(ring, size="4096"))
+    # What is refused is not kept open.
+    assert len(list(Path("/proc/self/fd").iterdir())) == opened
+    plain.close()
     ring.close()
 
 
 def test_a_file_without_a_living_client_is_not_attached_but_removed(rings: Rings) -> None:
     ring = Ring(rings.folder, PAGE)
     copy = rings.folder / f"{'b' * 32}.ring"
-    copy.write_bytes(ring.path.read_bytes())
+    copy.write_bytes(path_of(ring).read_bytes())
     copy.chmod(0o600)
-    refused(rings, copy.name, ring.size, ring.nonce)
+    refused(rings, attaching(ring, ring=copy.name))
     assert [path.name for path in rings.folder.iterdir()] == [ring.name]
     ring.close()
 
 
-def test_there_is_an_end_to_the_number_of_rings(rings: Rings) -> None:
-    made = [Ring(rings.folder, PAGE) for _ in range(4)]
+@EITHER
+def test_there_is_an_end_to_the_number_of_rings(rings: Rings, sealed: bool) -> None:
+    made = [Ring(rings.folder, PAGE, sealed=sealed) for _ in range(4)]
     for ring in made[:3]:
-        rings.attach(ring.name, ring.size, ring.nonce)
-    rings.attach(made[0].name, made[0].size, made[0].nonce)
+        rings.attach(attaching(ring))
+    rings.attach(attaching(made[0]))
     with pytest.raises(TooLargeError, match="3 rings are attached already"):
-        rings.attach(made[3].name, made[3].size, made[3].nonce)
+        rings.attach(attaching(made[3]))
     rings.detach(made[0].name)
     rings.detach(made[0].name)
-    rings.attach(made[3].name, made[3].size, made[3].nonce)
+    rings.attach(attaching(made[3]))
     with pytest.raises(HandleUnknownError, match="not attached"):
         rings.open(made[0].name)
     for ring in made:
@@ -212,34 +309,38 @@ def test_there_is_an_end_to_the_number_of_rings(rings: Rings) -> None:
 # ---- the dead ----------------------------------------------------------------------
 
 _CLIENT = """
-import sys, time
+import json, sys, time
 from pathlib import Path
 from airoto_client.ring import Ring
-ring = Ring(Path(sys.argv[1]), 65536)
-print(ring.name, ring.nonce.hex(), flush=True)
+ring = Ring(Path(sys.argv[1]), 65536, sealed=sys.argv[2] == "True")
+print(json.dumps(ring.message()), flush=True)
 time.sleep(100)
 """
 
 
 def test_the_ring_of_a_killed_client_is_let_go_and_removed(rings: Rings, ring: Ring) -> None:
+    before = sorted(rings.folder.iterdir())
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    command = [sys.executable, "-c", _CLIENT, str(rings.folder)]
+    command = [sys.executable, "-c", _CLIENT, str(rings.folder), str(ring.sealed)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as client:
         assert client.stdout is not None
-        name, nonce = client.stdout.readline().split()
-        rings.attach(name, 65536, bytes.fromhex(nonce))
+        request = from_dict(pb.AttachRingRequest, json.loads(client.stdout.readline()))
+        rings.attach(request)
+        name = request.ring
         assert rings.sweep() == []
         client.send_signal(signal.SIGKILL)
     assert rings.sweep() == [name]
-    assert [path.name for path in rings.folder.iterdir()] == [ring.name]
+    assert sorted(rings.folder.iterdir()) == before
     with pytest.raises(HandleUnknownError):
         rings.open(name)
     assert read(rings, message(filled(ring))) == b"\7" * SIZE
 
 
-def test_nobody_else_s_files_are_swept_away(rings: Rings, ring: Ring) -> None:
+def test_nobody_else_s_files_are_swept_away(rings: Rings, tmp_path: Path) -> None:
     (rings.folder / "notes").mkdir()
-    (rings.folder / f"{'c' * 32}.ring").symlink_to(ring.path)
+    target = tmp_path / "target"
+    target.touch()
+    (rings.folder / f"{'c' * 32}.ring").symlink_to(target)
     assert rings.sweep() == []
 
 
@@ -273,17 +374,20 @@ def test_a_closed_ring_leaves_nothing_and_its_views_stay(ring: Ring) -> None:
     pixels = np.frombuffer(block.view, np.uint8)
     ring.close()
     ring.close()
-    assert not ring.path.exists()
+    assert ring.path is None or not ring.path.exists()
     assert (pixels == 7).all()
     assert ring.block(HALF) is None
     block.release()
 
 
+@EITHER
 @pytest.mark.parametrize("rows", [1000, 1001, 1777])
-def test_large_planes_are_copied_in_stretches_without_a_seam(tmp_path: Path, rows: int) -> None:
+def test_large_planes_are_copied_in_stretches_without_a_seam(
+    tmp_path: Path, rows: int, sealed: bool
+) -> None:
     rings = Rings(tmp_path / "rings", max_bytes=1 << 27, threads=3)
-    ring = Ring(rings.folder, 40 << 20)
-    rings.attach(ring.name, ring.size, ring.nonce)
+    ring = Ring(rings.folder, 40 << 20, sealed=sealed)
+    rings.attach(attaching(ring))
     plane, pixels = a_matte((rows, 1013, 3))
     wire = {**HALF, "width": 1013, "height": rows}
     block = ring.block(wire)
@@ -293,8 +397,37 @@ def test_large_planes_are_copied_in_stretches_without_a_seam(tmp_path: Path, row
     block.view[:] = bytes(block.size)
     rings.open(ring.name).write(message(block), plane, pixels.reshape(-1).data.cast("B"))
     assert bytes(block.view) == pixels.tobytes()
-    os.truncate(ring.path, block.offset + PAGE + block.size // 2)
-    with pytest.raises(BadRequestError, match="was cut short"):
-        read(rings, message(block))
+    if ring.path is not None:
+        os.truncate(ring.path, block.offset + PAGE + block.size // 2)
+        with pytest.raises(BadRequestError, match="was cut short"):
+            read(rings, message(block))
     ring.close()
     rings.close()
+
+
+@SEALS
+def test_a_ring_is_let_go_when_its_last_reader_is_done(rings: Rings) -> None:
+    ring = Ring(rings.folder, 64 * 1024, sealed=True)
+    rings.attach(attaching(ring))
+    there = rings.open(ring.name)
+    source = message(filled(ring))
+    ring.close()  # its memory stays as long as the server has it
+    assert read(rings, source) == b"\7" * SIZE
+    rings.detach(ring.name)
+    with pytest.raises(HandleUnknownError):
+        there.read(source, memoryview(bytearray(SIZE)))
+
+
+# ---- the client's own copies -------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [0, 1, 4095, (4 << 20) - 1, 4 << 20, (9 << 20) + 7])
+@pytest.mark.parametrize("writable", [False, True])
+def test_every_byte_is_copied_once(size: int, writable: bool) -> None:
+    data = np.random.default_rng(size).integers(0, 256, size, np.uint8)
+    data.flags.writeable = writable
+    target = bytearray(b"x" * (size + 2))
+    copy(memoryview(target)[1:-1], data.data)
+    assert bytes(target) == b"x" + data.tobytes() + b"x"
+    with pytest.raises(ValueError, match=f"into a place of {size + 2}"):
+        copy(memoryview(target), data.data)

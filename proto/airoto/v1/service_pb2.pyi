@@ -271,14 +271,18 @@ class DownloadResponse(_message.Message):
     def __init__(self, chunk: _Optional[_Union[_plane_pb2.Chunk, _Mapping]] = ...) -> None: ...
 
 class AttachRingRequest(_message.Message):
-    __slots__ = ("ring", "size", "nonce")
+    __slots__ = ("ring", "size", "nonce", "process", "file")
     RING_FIELD_NUMBER: _ClassVar[int]
     SIZE_FIELD_NUMBER: _ClassVar[int]
     NONCE_FIELD_NUMBER: _ClassVar[int]
+    PROCESS_FIELD_NUMBER: _ClassVar[int]
+    FILE_FIELD_NUMBER: _ClassVar[int]
     ring: str
     size: int
     nonce: bytes
-    def __init__(self, ring: _Optional[str] = ..., size: _Optional[int] = ..., nonce: _Optional[bytes] = ...) -> None: ...
+    process: int
+    file: int
+    def __init__(self, ring: _Optional[str] = ..., size: _Optional[int] = ..., nonce: _Optional[bytes] = ..., process: _Optional[int] = ..., file: _Optional[int] = ...) -> None: ...
 
 class AttachRingResponse(_message.Message):
     __slots__ = ()
@@ -311,16 +315,18 @@ class TakePlaneResponse(_message.Message):
     def __init__(self, handle: _Optional[str] = ..., sha256: _Optional[str] = ...) -> None: ...
 
 class PutPlaneRequest(_message.Message):
-    __slots__ = ("handle", "target", "release", "digest")
+    __slots__ = ("handle", "target", "release", "digest", "digest_kind")
     HANDLE_FIELD_NUMBER: _ClassVar[int]
     TARGET_FIELD_NUMBER: _ClassVar[int]
     RELEASE_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_KIND_FIELD_NUMBER: _ClassVar[int]
     handle: str
     target: _plane_pb2.RingPlane
     release: bool
     digest: bool
-    def __init__(self, handle: _Optional[str] = ..., target: _Optional[_Union[_plane_pb2.RingPlane, _Mapping]] = ..., release: bool = ..., digest: bool = ...) -> None: ...
+    digest_kind: _plane_pb2.DigestKind
+    def __init__(self, handle: _Optional[str] = ..., target: _Optional[_Union[_plane_pb2.RingPlane, _Mapping]] = ..., release: bool = ..., digest: bool = ..., digest_kind: _Optional[_Union[_plane_pb2.DigestKind, str]] = ...) -> None: ...
 
 class ReadMatteRequest(_message.Message):
     __slots__ = ("handle", "object")
@@ -339,12 +345,14 @@ class ReadMatteResponse(_message.Message):
     def __init__(self, handle: _Optional[str] = ..., plane: _Optional[_Union[_plane_pb2.RawPlane, _Mapping]] = ...) -> None: ...
 
 class PutPlaneResponse(_message.Message):
-    __slots__ = ("plane", "sha256")
+    __slots__ = ("plane", "sha256", "blake3")
     PLANE_FIELD_NUMBER: _ClassVar[int]
     SHA256_FIELD_NUMBER: _ClassVar[int]
+    BLAKE3_FIELD_NUMBER: _ClassVar[int]
     plane: _plane_pb2.RawPlane
     sha256: str
-    def __init__(self, plane: _Optional[_Union[_plane_pb2.RawPlane, _Mapping]] = ..., sha256: _Optional[str] = ...) -> None: ...
+    blake3: str
+    def __init__(self, plane: _Optional[_Union[_plane_pb2.RawPlane, _Mapping]] = ..., sha256: _Optional[str] = ..., blake3: _Optional[str] = ...) -> None: ...
 
 class DetectRequest(_message.Message):
     __slots__ = ("recipe", "uploads")

@@ -12,7 +12,7 @@ import re
 from typing import Any, Protocol
 
 from airoto.errors import BadRequestError
-from airoto.wire.messages import DigestKind, PlaneHeader
+from airoto.wire.messages import DigestKind, PlaneHeader, PutPlaneRequest
 
 blake3: Any
 try:
@@ -63,8 +63,8 @@ def digest_of(kind: Kind, data: bytes | bytearray | memoryview) -> str:
     return digest.hexdigest()
 
 
-def kind_of(header: PlaneHeader) -> Kind:
-    """Which digest a transfer has.
+def kind_of(header: PlaneHeader | PutPlaneRequest) -> Kind:
+    """Which digest a transfer has, or is asked for.
 
     Raises:
         BadRequestError: one that we do not know.
@@ -74,7 +74,7 @@ def kind_of(header: PlaneHeader) -> Kind:
     if header.digest_kind == DigestKind.DIGEST_KIND_UNSPECIFIED:
         return Kind.SHA256
     raise BadRequestError(
-        f"the header's digest_kind {header.digest_kind} is not known; allowed: unspecified, BLAKE3"
+        f"digest_kind {header.digest_kind} is not known; allowed: unspecified, BLAKE3"
     )
 
 

@@ -74,11 +74,8 @@ class CpuDevice:
         return free
 
     def used_bytes(self) -> int:
-        try:
-            resident = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
-        except OSError:
-            return 0
-        return int(resident) * os.sysconf("SC_PAGE_SIZE")
+        # Without memory shared with clients, which is no model's.
+        return sum(_line(Path("/proc/self/status"), field) for field in ("RssAnon", "RssFile"))
 
     def release(self) -> None:
         gc.collect()
@@ -184,9 +181,13 @@ def _torch() -> Any:
 
 
 def _meminfo(field: str) -> int:
-    """A line of /proc/meminfo in bytes, or 0 where there is none."""
+    return _line(Path("/proc/meminfo"), field)
+
+
+def _line(file: Path, field: str) -> int:
+    """A line of what Linux tells of memory, in bytes, or 0 where there is none."""
     try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return 0
     for line in lines:

@@ -7,6 +7,7 @@ import numpy as np
 from airoto.errors import BadRequestError, HandleUnknownError, TooLargeError
 from airoto.wire import messages as pb
 from airoto.wire.chunks import check_plane
+from airoto.wire.digest import kind_of
 from airoto_server.sessions.workshop import Workshop
 from airoto_server.transport.planes import Plane
 from airoto_server.transport.receiver import check_pixels
@@ -18,7 +19,7 @@ def attach_ring(workshop: Workshop, request: pb.AttachRingRequest) -> pb.AttachR
     Raises:
         BadRequestError, TooLargeError: it cannot be.
     """
-    workshop.rings.attach(request.ring, request.size, request.nonce)
+    workshop.rings.attach(request)
     return pb.AttachRingResponse()
 
 
@@ -56,7 +57,7 @@ def put_plane(workshop: Workshop, request: pb.PutPlaneRequest) -> pb.PutPlaneRes
 
     Raises:
         HandleUnknownError: nothing is behind the handle, or no plane; the ring is not attached.
-        BadRequestError: the block is not for such a plane.
+        BadRequestError: the block is not for such a plane; a digest that is not known here.
     """
     item = workshop.spool.open(request.handle)
     if item.plane is None:
@@ -66,10 +67,13 @@ def put_plane(workshop: Workshop, request: pb.PutPlaneRequest) -> pb.PutPlaneRes
     if request.HasField("target"):
         data = item.array().reshape(-1).data.cast("B")
         workshop.rings.open(request.target.ring).write(request.target, item.plane, data)
-    digest = item.sha256 if request.digest else ""
+    answer = pb.PutPlaneResponse(plane=item.plane.to_wire())
+    if request.digest:
+        kind = kind_of(request)
+        setattr(answer, kind.value, item.digest(kind))
     if request.release:
         workshop.spool.release(request.handle)
-    return pb.PutPlaneResponse(plane=item.plane.to_wire(), sha256=digest)
+    return answer
 
 
 def read_matte(workshop: Workshop, request: pb.ReadMatteRequest) -> pb.ReadMatteResponse:

@@ -1,13 +1,7 @@
-"""One ring of shared memory that a client made, as the server reads and writes it.
-
-The server never maps the file: touching a mapping that its owner cut short would kill the
-process. `pread` and `pwrite` report that as a short read, at the speed of a copy, and what was
-read is the server's own: the client may change its memory meanwhile without harm.
-"""
+"""One ring of shared memory that a client made: what is checked, and what is copied."""
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hmac
 import os
@@ -17,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from airoto.errors import BadRequestError, HandleUnknownError, OutOfSpaceError
+from airoto.errors import BadRequestError, HandleUnknownError
 from airoto.ring_layout import (
     BLOCK_HEAD_BYTES,
     FILE_HEAD_BYTES,
@@ -32,36 +26,45 @@ from airoto.wire import messages as pb
 from airoto.wire.chunks import check_plane
 from airoto_server.transport.copier import Copier
 from airoto_server.transport.planes import Plane
+from airoto_server.transport.ring_access import (
+    Access,
+    FileAccess,
+    MappedAccess,
+    cut_short,
+    open_file,
+    open_memory,
+)
 
 
 class Ring:
     """An attached ring. For any number of threads."""
 
-    def __init__(self, path: Path, size: int, nonce: bytes, copier: Copier) -> None:
+    def __init__(self, request: pb.AttachRingRequest, folder: Path, copier: Copier) -> None:
         """
         Args:
+            request: what the client says that it is.
+            folder: the server's, in which clients make files.
             copier: does the copying.
-            path: the file, in the server's folder for rings.
-            size: bytes that it has, as the client says.
-            nonce: what its head holds, as the client says.
 
         Raises:
             BadRequestError: it is not there, or not what the client says.
         """
-        self.path = path
-        self.size = size
+        self.name = request.ring
+        self.size = request.size
         self._copier = copier
         self._users = 0
         self._closed = False
         self._change = threading.Condition()
+        self.path: Path | None = None
+        if request.process:
+            self._file = open_memory(request.process, request.file, self.name)
+        else:
+            self.path = folder / self.name
+            self._file = open_file(self.path)
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except OSError as exc:
-            raise BadRequestError(
-                f"the ring {path.name} cannot be opened in {path.parent}: {exc.strerror}"
-            ) from exc
-        try:
-            self._check(nonce)
+            self._check(request.nonce)
+            make = FileAccess if self.path else MappedAccess
+            self._access: Access = make(self._file, self.name, self.size)
         except BaseException:
             os.close(self._file)
             raise
@@ -81,11 +84,7 @@ class Ring:
             start = source.offset + PAGE
 
             def copy(begin: int, end: int) -> None:
-                while begin < end:
-                    count = os.preadv(file, [memory[begin:end]], start + begin)
-                    if count == 0:
-                        raise self._cut_short()
-                    begin += count
+                self._access.read(memory[begin:end], start + begin)
 
             self._copier.run(copy, len(memory))
             # Whoever used the block again meanwhile wrote its head first.
@@ -104,22 +103,12 @@ class Ring:
             found = self._find(file, target).shape
             if found != wanted:
                 raise BadRequestError(f"the block is for {found}; the plane is {wanted}")
-            if os.fstat(file).st_size < self.size:
-                raise self._cut_short()
             start = target.offset + PAGE
 
             def copy(begin: int, end: int) -> None:
-                while begin < end:
-                    begin += os.pwritev(file, [data[begin:end]], start + begin)
+                self._access.write(data[begin:end], start + begin)
 
-            try:
-                self._copier.run(copy, len(data))
-            except OSError as exc:
-                if exc.errno in (errno.ENOSPC, errno.EDQUOT):
-                    raise OutOfSpaceError(
-                        f"no space left for the ring {self.path}", path=str(self.path)
-                    ) from exc
-                raise
+            self._copier.run(copy, len(data))
 
     def is_abandoned(self) -> bool:
         """Whether its client is gone; as long as it lives it holds a lock on the file."""
@@ -136,13 +125,13 @@ class Ring:
                 return
             self._closed = True
             self._change.wait_for(lambda: self._users == 0)
-            os.close(self._file)
+            self._access.close()
 
     @contextmanager
     def _open(self) -> Iterator[int]:
         with self._change:
             if self._closed:
-                raise unknown_ring(self.path.name)
+                raise unknown_ring(self.name)
             self._users += 1
         try:
             yield self._file
@@ -153,7 +142,7 @@ class Ring:
 
     def _check(self, nonce: bytes) -> None:
         """Refuse a file that is not the ring that the client made."""
-        name, found = self.path.name, os.fstat(self._file)
+        name, found = self.name, os.fstat(self._file)
         if not stat.S_ISREG(found.st_mode):
             raise BadRequestError(f"the ring {name} is not a regular file")
         if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
@@ -180,7 +169,7 @@ class Ring:
     def _find(self, file: int, block: pb.RingPlane) -> BlockHead:
         """The head of the block that a message means."""
         check_plane(block.plane, block.size)
-        name, last = self.path.name, self.size - block_bytes(block.size)
+        name, last = self.name, self.size - block_bytes(block.size)
         if block.offset % PAGE or not PAGE <= block.offset <= last:
             raise BadRequestError(
                 f"offset {block.offset} in the ring {name}; allowed for {block.size} bytes: "
@@ -188,7 +177,7 @@ class Ring:
             )
         data = os.pread(file, BLOCK_HEAD_BYTES, block.offset)
         if not data:
-            raise self._cut_short()
+            raise cut_short(name, self.size)
         try:
             head = unpack_block_head(data)
         except ValueError as exc:
@@ -206,12 +195,6 @@ class Ring:
                 f"in {head.size} bytes, not {shape} in {block.size}"
             )
         return head
-
-    def _cut_short(self) -> BadRequestError:
-        return BadRequestError(
-            f"the ring {self.path.name} was cut short: it no longer has {self.size} bytes",
-            hint="make a new ring",
-        )
 
 
 def take_lock(file: int) -> bool:

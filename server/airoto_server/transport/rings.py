@@ -8,6 +8,7 @@ from pathlib import Path
 
 from airoto.errors import BadRequestError, TooLargeError
 from airoto.ring_layout import is_ring_name
+from airoto.wire import messages as pb
 from airoto_server.transport.copier import Copier
 from airoto_server.transport.ring import Ring, take_lock, unknown_ring
 
@@ -40,18 +41,19 @@ class Rings:
         self._rings: dict[str, Ring] = {}
         self._lock = threading.Lock()
 
-    def attach(self, name: str, size: int, nonce: bytes) -> None:
+    def attach(self, request: pb.AttachRingRequest) -> None:
         """Use a ring from now on; attaching it twice does no harm.
 
         Raises:
             BadRequestError, TooLargeError: it cannot be used.
         """
+        name, size = request.ring, request.size
         if not is_ring_name(name):
             raise BadRequestError(f"{name!r} is no name of a ring; allowed: 32 hex digits, .ring")
         if size > self.max_bytes:
             raise TooLargeError(f"a ring of {size} bytes; allowed: at most {self.max_bytes}")
         self.sweep()
-        ring = Ring(self.folder / name, size, nonce, self._copier)
+        ring = Ring(request, self.folder, self._copier)
         with self._lock:
             if len(self._rings) >= self._most and name not in self._rings:
                 ring.close()
@@ -92,7 +94,8 @@ class Rings:
         for name, ring in rings.items():
             if ring.is_abandoned():
                 self.detach(name)
-                ring.path.unlink(missing_ok=True)
+                if ring.path is not None:
+                    ring.path.unlink(missing_ok=True)
                 removed.append(name)
         for path in self.folder.iterdir():
             if path.name not in rings and _is_abandoned_file(path):
