@@ -21,12 +21,14 @@ from airoto_server.ops.stability import (
     Trail,
     follow,
     motion_reach,
+    reach_at,
     steady_alpha,
     steady_trimap,
 )
 
 Plane = npt.NDArray[np.float32]
 HIGH, WIDE = 96, 160
+FRAME = Window.sized(WIDE, HIGH)
 GRID = Grid.of(working_for(Format(WIDE, HIGH), 0), Window.sized(WIDE, HIGH), 1.0)
 
 
@@ -63,7 +65,7 @@ def trails(pictures: list[Plane], at: int, points: npt.NDArray[np.float32]) -> d
     looks = [Look.of(picture) for picture in pictures]
     found: dict[int, Trail] = {}
     for run in (range(at, len(pictures)), range(at, -1, -1)):
-        motions = [Motion.between(looks[a], looks[b], 2) for a, b in itertools.pairwise(run)]
+        motions = [Motion.between(looks[a], looks[b], FRAME, 2) for a, b in itertools.pairwise(run)]
         found.update(zip(run[1:], follow(points, [looks[i] for i in run], motions), strict=True))
     return found
 
@@ -188,22 +190,42 @@ def test_trimaps_that_disagree_along_the_motion_become_unknown_and_no_more() -> 
 def test_reach_is_how_far_the_object_goes_and_not_what_goes_past_it() -> None:
     alphas, pictures = clip(6.0, frames=2)
     looks = [Look.of(picture) for picture in pictures]
-    there = Motion.between(looks[0], looks[1], 1)
+    there = Motion.between(looks[0], looks[1], FRAME, 1)
     edge = (alphas[0] > 0) & (alphas[0] < 1)
-    assert abs(float(np.median(motion_reach(alphas[0], [there])[edge])) - 6) < 1.5
+    reach = reach_at(motion_reach(alphas[0], [there]), edge, GRID)
+    assert abs(float(np.median(reach)) - 6) < 1.5
     # The background is still, so the reach of what is behind the disc is small.
     behind = 1 - alphas[0]
-    assert float(np.median(motion_reach(behind, [there])[edge])) < 4
-    assert (motion_reach(alphas[0], []) == 0).all()
+    assert float(np.median(reach_at(motion_reach(behind, [there]), edge, GRID))) < 4
+    assert (reach_at(motion_reach(alphas[0], []), edge, GRID) == 0).all()
+    nothing = motion_reach(np.zeros_like(alphas[0]), [there])
+    assert (reach_at(nothing, edge, GRID) == 0).all()
 
 
 def test_flow_and_trails_do_not_depend_on_threads() -> None:
     _, pictures = clip(4.0, frames=2)
     looks = [Look.of(picture) for picture in pictures]
-    found = [Motion.between(looks[0], looks[1], threads) for threads in (1, 2, 5)]
+    found = [Motion.between(looks[0], looks[1], FRAME, threads) for threads in (1, 2, 5)]
     for motion in found[1:]:
         assert (motion.there == found[0].there).all()
         assert (motion.back == found[0].back).all()
+
+
+def test_flow_is_measured_where_it_is_asked_for_and_nothing_is_trusted_elsewhere() -> None:
+    alphas = [disc(40, 40, 12), disc(42, 40, 12)]
+    front = texture(2)
+    looks = [Look.of(shown(alpha, front, 2.0 * at)) for at, alpha in enumerate(alphas)]
+    whole = Motion.between(looks[0], looks[1], FRAME, 1)
+    part = Motion.between(looks[0], looks[1], Window(27, 27, 55, 53), 1)
+    assert part.window == Window(0, 0, 96, 96)
+    inside = alphas[0] > 0.5
+    assert np.abs(part.there - whole.there[:, :96])[inside[:, :96]].max() < 0.5
+    points = np.array([[40, 40], [130, 40]], np.float32)
+    near, far = follow(points, looks, [part])[0].trust
+    assert near > 0.5
+    assert far == 0
+    nowhere = Motion.between(looks[0], looks[1], Window(0, 0, 0, 0), 1)
+    assert (follow(points, looks, [nowhere])[0].trust == 0).all()
 
 
 def test_trails_end_where_the_picture_does() -> None:
@@ -211,9 +233,10 @@ def test_trails_end_where_the_picture_does() -> None:
     looks = [Look.of(picture) for picture in pictures]
     out = np.full((HIGH, WIDE, 2), (WIDE, 0), np.float32)
     points = np.array([[10, 10], [150, 40]], np.float32)
-    (trail,) = follow(points, looks, [Motion(out, -out)])
+    (trail,) = follow(points, looks, [Motion(FRAME, out, -out)])
     assert (trail.trust == 0).all()
-    assert follow(np.zeros((0, 2), np.float32), looks, [Motion(out, -out)])[0].trust.size == 0
+    nowhere = np.zeros((0, 2), np.float32)
+    assert follow(nowhere, looks, [Motion(FRAME, out, -out)])[0].trust.size == 0
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.5])
@@ -230,6 +253,9 @@ def test_points_of_a_window_lie_where_the_picture_has_them(scale: float) -> None
     x, y = working.to_picture(plate_x, plate_y)
     np.testing.assert_allclose(points, [[x - 0.5, y - 0.5]], atol=1e-4)
     np.testing.assert_allclose(grid.places(points), [[9, 7]], atol=1e-3)
+    place = grid.picture(Window(9, 7, 10, 8))
+    assert place.x_min <= x - 0.5 <= place.x_max - 1 <= place.x_min + 1
+    assert place.y_min <= y - 0.5 <= place.y_max - 1 <= place.y_min + 1
 
 
 def test_a_part_is_its_plane() -> None:

@@ -14,6 +14,7 @@ All of it is a function of a frame and its neighbours, so shots may be cut anywh
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,9 +23,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from airoto_server.ops.flow import Flow, Grey, dense_flow, grey_of
-from airoto_server.ops.geometry import Window, Working
+from airoto_server.ops.flow import Flow, Grey, dense_flow
+from airoto_server.ops.geometry import Window, Working, place
 from airoto_server.ops.parallel import ordered_map
+from airoto_server.ops.trimap import box_of, edge_pixels
 
 Mask = npt.NDArray[np.float32]
 Values = npt.NDArray[np.float32]
@@ -45,8 +47,15 @@ _TRUSTED = 0.3
 _DISAGREE = 0.1
 # Difference of alphas at which a neighbour's weight has fallen to 1/e.
 _ALPHA_SCALE = np.float32(0.5)
-# Picture pixels over which the object's own motion is gathered around its edge.
+# Picture pixels over which the object's own motion is gathered around its edge, and beyond which
+# nothing counts.
 _GATHER = 4.0
+_GATHERED = 20
+# Picture pixels around what is looked at that flow has to see, and the grid that its windows
+# lie on: pyramids of neighbouring frames then halve the same pixels.
+_CONTEXT = 32
+_STEP = 32
+_HALF = np.float32(0.5)
 # Points in a row of the maps that OpenCV samples by; it takes no longer ones than 32767.
 _ROW = 4096
 
@@ -66,27 +75,53 @@ class Look:
     @classmethod
     def of(cls, picture: npt.NDArray[np.float32]) -> Look:
         """Of a display-referred picture (H, W, 3) float32, 0 to 1."""
-        codes = np.clip(picture * 255.0 + 0.5, 0, 255).astype(np.uint8)
-        return cls(grey_of(picture), np.asarray(cv2.blur(codes, (3, 3)), np.uint8))
+        codes = cv2.convertScaleAbs(picture, alpha=255.0)
+        grey = np.asarray(cv2.cvtColor(codes, cv2.COLOR_RGB2GRAY), np.uint8)
+        return cls(grey, np.asarray(cv2.blur(codes, (3, 3)), np.uint8))
 
 
 @dataclass(frozen=True)
 class Motion:
-    """Flow between two frames, (H, W, 2) float32 in picture pixels: there, and back again."""
+    """Flow between two frames where it is asked for: there, and back again.
 
+    Attributes:
+        window: of the picture's pixels; may be empty.
+        there, back: (H, W, 2) float32 over the window, in picture pixels.
+    """
+
+    window: Window
     there: Flow
     back: Flow
 
     @classmethod
-    def between(cls, source: Look, target: Look, threads: int) -> Motion:
-        """Measured both ways; the answer does not depend on `threads`."""
-        pairs = [(source.grey, target.grey), (target.grey, source.grey)]
-        return cls(*ordered_map(lambda pair: dense_flow(*pair), pairs, threads))
+    def between(cls, source: Look, target: Look, near: Window, threads: int) -> Motion:
+        """Measured both ways; the answer does not depend on `threads`.
+
+        Args:
+            near: in picture pixels; flow is known there and a little around it.
+        """
+        high, wide = source.grey.shape
+        frame = Window.sized(wide, high)
+        window = Window(0, 0, 0, 0) if near.is_empty else _snapped(near, frame)
+        if window.is_empty:
+            nothing = np.zeros((0, 0, 2), np.float32)
+            return cls(window, nothing, nothing)
+        part = window.slices(frame)
+        a, b = (np.ascontiguousarray(look.grey[part]) for look in (source, target))
+        return cls(window, *ordered_map(lambda pair: dense_flow(*pair), [(a, b), (b, a)], threads))
 
     @property
     def reversed(self) -> Motion:
         """The same, from the other frame."""
-        return Motion(self.back, self.there)
+        return Motion(self.window, self.back, self.there)
+
+
+def _snapped(near: Window, frame: Window) -> Window:
+    """With context around it, on the grid."""
+    grown = near.grown(_CONTEXT)
+    low = (side // _STEP * _STEP for side in (grown.x_min, grown.y_min))
+    high = (-(-side // _STEP) * _STEP for side in (grown.x_max, grown.y_max))
+    return Window(*low, *high).intersect(frame)
 
 
 @dataclass(frozen=True)
@@ -105,21 +140,25 @@ class Trail:
 def follow(points: Points, looks: Sequence[Look], motions: Sequence[Motion]) -> list[Trail]:
     """Trails of points along a run of frames, one for each frame after the first.
 
+    Where nobody measured motion nothing is trusted.
+
     Args:
         points: (N, 2) float32 in picture pixels of the first frame.
         looks: the frames in the order of travel, with time or against it.
         motions: from each to the next.
     """
-    high, wide = looks[0].grey.shape
-    low, top = np.float32(-0.5), np.array([wide, high], np.float32) - np.float32(0.5)
     places, trust = points, np.ones(len(points), np.float32)
     colour = _at(looks[0].colour, points)
     trails = []
     for look, motion in zip(looks[1:], motions, strict=True):
-        step = _at(motion.there, places)
-        places = places + step
-        error = np.square(step + _at(motion.back, places)).sum(axis=1)
+        window = motion.window
+        corner = np.array([window.x_min, window.y_min], np.float32)
+        low, top = corner - _HALF, np.array([window.x_max, window.y_max], np.float32) - _HALF
         inside = ((places >= low) & (places <= top)).all(axis=1)
+        step = _at(motion.there, places - corner)
+        places = places + step
+        error = np.square(step + _at(motion.back, places - corner)).sum(axis=1)
+        inside &= ((places >= low) & (places <= top)).all(axis=1)
         trust = trust * inside * np.exp(-error / _ERROR_SCALE**2)
         change = (_at(look.colour, places) - colour) / np.float32(255)
         alike = np.exp(-np.square(change).sum(axis=1) / _COLOUR_SCALE**2)
@@ -159,6 +198,13 @@ class Grid:
         y = rows * self.scale[1] + self.offset[1]
         return np.stack([x, y], axis=1).astype(np.float32)
 
+    def picture(self, window: Window) -> Window:
+        """The picture pixels that a part of the window lies in, counted from its corner."""
+        x = [at * self.scale[0] + self.offset[0] for at in (window.x_min, window.x_max - 1)]
+        y = [at * self.scale[1] + self.offset[1] for at in (window.y_min, window.y_max - 1)]
+        low, high = (math.floor(x[0]), math.floor(y[0])), (math.ceil(x[1]), math.ceil(y[1]))
+        return Window(*low, high[0] + 1, high[1] + 1)
+
     def places(self, points: Points) -> Points:
         """Places (N, 2) float32 in the window, x and y, of picture points; kept inside it."""
         high, wide = self.shape
@@ -182,11 +228,7 @@ class Part:
     @classmethod
     def of(cls, plane: Mask) -> Part:
         """All of a plane that is not 0."""
-        there = plane != 0
-        rows, columns = np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
-        if rows.size == 0:
-            return cls(Window(0, 0, 0, 0), np.zeros((0, 0), np.float32))
-        window = Window(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+        window = box_of(plane != 0)
         frame = Window.sized(plane.shape[1], plane.shape[0])
         return cls(window, plane[window.slices(frame)].copy())
 
@@ -204,7 +246,7 @@ class Part:
         return _at(self.values, places - corner, outside=cv2.BORDER_CONSTANT)
 
 
-def motion_reach(mask: Mask, motions: Sequence[Motion]) -> Mask:
+def motion_reach(mask: Mask, motions: Sequence[Motion]) -> Part:
     """How far an object moves until the next frame, in picture pixels, near its edge.
 
     The band of a moving edge is made that wide to either side: with a shutter that is open all
@@ -212,21 +254,29 @@ def motion_reach(mask: Mask, motions: Sequence[Motion]) -> Mask:
 
     Args:
         mask: (H, W) float32 of the picture.
-        motions: from the frame to those beside it.
+        motions: from the frame to those beside it; where they were not measured nothing moves.
     """
-    reach = np.zeros(mask.shape, np.float32)
-    inside = (mask >= 0.5).astype(np.float32)
+    frame = Window.sized(mask.shape[1], mask.shape[0])
+    area = box_of(edge_pixels(mask)).grown(_GATHERED).intersect(frame)
+    reach = np.zeros((area.height, area.width), np.float32)
+    if not motions or area.is_empty:
+        return Part(area, reach)
+    inside = (mask[area.slices(frame)] >= 0.5).astype(np.float32)
     near = cv2.GaussianBlur(inside, (0, 0), _GATHER) + np.float32(1e-6)
     for motion in motions:
         # The object's own motion: beyond its edge flow is as likely the background's.
-        speed = inside * np.hypot(motion.there[..., 0], motion.there[..., 1])
+        x, y = cv2.split(place(motion.there, motion.window, area))
+        speed = inside * cv2.magnitude(x, y)
         reach += cv2.GaussianBlur(speed, (0, 0), _GATHER) / near / np.float32(len(motions))
-    return reach
+    return Part(area, reach)
 
 
-def reach_at(reach: Mask, edge: Pixels, grid: Grid) -> Values:
+def reach_at(reach: Part, edge: Pixels, grid: Grid) -> Values:
     """`motion_reach` of chosen pixels (N,), in pixels of the window, in row order."""
-    return _at(reach, grid.points(edge)) / np.float32(max(grid.scale))
+    if reach.window.is_empty:
+        return np.zeros(np.count_nonzero(edge), np.float32)
+    corner = np.array([reach.window.x_min, reach.window.y_min], np.float32)
+    return _at(reach.values, grid.points(edge) - corner) / np.float32(max(grid.scale))
 
 
 def steady_trimap(
@@ -298,8 +348,8 @@ def _at(
 ) -> npt.NDArray[np.float32]:
     """Values (N,) or (N, C) of (H, W) or (H, W, C) at places, interpolated."""
     count, channels = len(places), plane.shape[2:]
-    if count == 0:
-        return np.zeros((0, *channels), np.float32)
+    if count == 0 or plane.size == 0:
+        return np.zeros((count, *channels), np.float32)
     rows = -(-count // _ROW)
     maps = np.zeros((rows * _ROW, 2), np.float32)
     maps[:count] = places

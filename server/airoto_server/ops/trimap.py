@@ -127,6 +127,15 @@ def edge_pixels(mask: Mask) -> npt.NDArray[np.bool_]:
     return _rim(inside) | _rim(~inside)
 
 
+def box_of(pixels: npt.NDArray[np.bool_]) -> Window:
+    """The smallest window around chosen pixels (H, W) bool; an empty one where there are none."""
+    rows = np.flatnonzero(pixels.any(axis=1))
+    if rows.size == 0:
+        return Window(0, 0, 0, 0)
+    columns = np.flatnonzero(pixels[rows[0] : rows[-1] + 1].any(axis=0))
+    return Window(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+
+
 def near_edge(mask: Mask, reach: float) -> npt.NDArray[np.bool_]:
     """The pixels (H, W) bool within `reach` pixels of a mask's edge."""
     near = np.zeros(mask.shape, np.bool_)
@@ -245,6 +254,4 @@ def _distance(start: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
 
 
 def _around(pixels: npt.NDArray[np.bool_], frame: Window, margin: int) -> Window:
-    rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
-    box = Window(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
-    return box.grown(margin).intersect(frame)
+    return box_of(pixels).grown(margin).intersect(frame)

@@ -8,6 +8,7 @@ them is in memory.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
@@ -18,6 +19,7 @@ from typing import Generic, TypeVar
 from airoto_server.engines.registry import Role
 from airoto_server.engines.roles import Matter, Tracked, Trimap
 from airoto_server.ops import stability
+from airoto_server.ops.geometry import Window
 from airoto_server.ops.seeds import seed_for
 from airoto_server.ops.stability import (
     ALPHA_RADIUS,
@@ -28,7 +30,7 @@ from airoto_server.ops.stability import (
     Part,
     Trail,
 )
-from airoto_server.ops.trimap import edge_pixels
+from airoto_server.ops.trimap import box_of, edge_pixels
 from airoto_server.scheduler.lane import Turn
 from airoto_server.sessions.matting import FrameMatting, ObjectAlpha
 from airoto_server.sessions.shot import Shot
@@ -54,6 +56,7 @@ class _Seen:
     Attributes:
         back: motion to the frame before; None where that one is not beside it.
         painted: objects whose trimap somebody painted; it stays as it is.
+        band: the picture pixels in which edges are looked at.
     """
 
     frame: int
@@ -63,6 +66,7 @@ class _Seen:
     back: Motion | None
     trimaps: Mapping[int, Part]
     painted: frozenset[int]
+    band: Window
 
 
 @dataclass(frozen=True)
@@ -204,6 +208,7 @@ class MatteStage:
         self._matting = matting
         self._answered = answered
         self._grid = Grid.of(shot.working, shot.window, shot.scale)
+        self._widest = math.ceil(shot.rules.wide) + 1
         self._place = surroundings.place
         self._steady = surroundings.steady
         self.to_matte = surroundings.to_matte(todo)
@@ -261,15 +266,22 @@ class MatteStage:
         rules, back = self._shot.rules, None
         painted = {name: self._painted(name, frame) for name in sorted(masks)}
         with self._turn():
-            if last is not None and self._place[frame] == self._place[last.frame] + 1:
-                back = Motion.between(look, last.look, self._shot.threads)
-            trimaps = {}
+            trimaps, band = {}, Window(0, 0, 0, 0)
             for name, given in painted.items():
                 if given is None:
                     given = matting.trimap(rules.cleaned(matting.on_plate(masks[name].mask)))
                 trimaps[name] = Part.of(given)
+                band = band.union(self._looked_at(given))
+            if last is not None and self._place[frame] == self._place[last.frame] + 1:
+                both = band.union(last.band)
+                back = Motion.between(look, last.look, both, self._shot.threads)
         by_hand = frozenset(name for name, given in painted.items() if given is not None)
-        return _Seen(frame, masks, matting, look, back, trimaps, by_hand)
+        return _Seen(frame, masks, matting, look, back, trimaps, by_hand, band)
+
+    def _looked_at(self, trimap: Trimap) -> Window:
+        """The picture pixels of a trimap's band, and of any that it may be widened to."""
+        band = box_of((trimap > 0) & (trimap < 1))
+        return band if band.is_empty else self._grid.picture(band.grown(self._widest))
 
     def _all_solved(self, seen: Iterator[_Seen], matter: Matter) -> Generator[_Solved, None, None]:
         asked = frozenset(self.to_matte)
@@ -286,7 +298,15 @@ class MatteStage:
                         trimaps[name], alphas[name] = Part.of(trimap), Part.of(alpha)
                 self._answered(one.frame)
             yield _Solved(
-                one.frame, one.masks, one.matting, one.look, one.back, trimaps, one.painted, alphas
+                one.frame,
+                one.masks,
+                one.matting,
+                one.look,
+                one.back,
+                trimaps,
+                one.painted,
+                one.band,
+                alphas,
             )
 
     def _steady_trimap(self, name: int, window: _Window[_Seen]) -> Trimap:
