@@ -82,7 +82,7 @@ def _in_windows(
         return trimap.copy()
     whole = Window.sized(trimap.shape[1], trimap.shape[0])
     if not matter.needs_trimap:
-        alpha = matter.matte(picture_of(whole), None, seed=seed_for(seed, "matte")).alpha
+        alpha = np.array(matter.matte(picture_of(whole), None, seed=seed_for(seed, "matte")).alpha)
     else:
         windows = windows_around(unknown, max_window, matter.overlap)
         sides = [side for side in (0.0, 1.0) if (trimap == side).any()]
@@ -101,7 +101,8 @@ def _in_windows(
             for window, context in zip(windows, contexts, strict=True)
         ]
         alpha = blend(trimap, pieces, matter.overlap)
-    return np.where(unknown, alpha, trimap).astype(np.float32)
+    np.copyto(alpha, trimap, where=~unknown)
+    return alpha
 
 
 def _solved(

@@ -55,7 +55,8 @@ _GATHERED = 20
 # lie on: pyramids of neighbouring frames then halve the same pixels.
 _CONTEXT = 32
 _STEP = 32
-_HALF = np.float32(0.5)
+# Picture pixels that a mask reaches beyond its own when it is enlarged.
+_INTERPOLATED = 3
 # Points in a row of the maps that OpenCV samples by; it takes no longer ones than 32767.
 _ROW = 4096
 
@@ -111,6 +112,18 @@ class Motion:
         return cls(window, *ordered_map(lambda pair: dense_flow(*pair), [(a, b), (b, a)], threads))
 
     @property
+    def corner(self) -> Points:
+        """The window's first pixel centre."""
+        return np.array([self.window.x_min, self.window.y_min], np.float32)
+
+    def holds(self, places: Points) -> Pixels:
+        """Which places lie in the window."""
+        x, y, half, window = places[:, 0], places[:, 1], np.float32(0.5), self.window
+        across = (x >= window.x_min - half) & (x <= window.x_max - half)
+        down = (y >= window.y_min - half) & (y <= window.y_max - half)
+        return np.asarray(across & down, np.bool_)
+
+    @property
     def reversed(self) -> Motion:
         """The same, from the other frame."""
         return Motion(self.window, self.back, self.there)
@@ -151,17 +164,15 @@ def follow(points: Points, looks: Sequence[Look], motions: Sequence[Motion]) -> 
     colour = _at(looks[0].colour, points)
     trails = []
     for look, motion in zip(looks[1:], motions, strict=True):
-        window = motion.window
-        corner = np.array([window.x_min, window.y_min], np.float32)
-        low, top = corner - _HALF, np.array([window.x_max, window.y_max], np.float32) - _HALF
-        inside = ((places >= low) & (places <= top)).all(axis=1)
+        corner = motion.corner
+        inside = motion.holds(places)
         step = _at(motion.there, places - corner)
         places = places + step
-        error = np.square(step + _at(motion.back, places - corner)).sum(axis=1)
-        inside &= ((places >= low) & (places <= top)).all(axis=1)
+        inside &= motion.holds(places)
+        error = _squared(step + _at(motion.back, places - corner))
         trust = trust * inside * np.exp(-error / _ERROR_SCALE**2)
         change = (_at(look.colour, places) - colour) / np.float32(255)
-        alike = np.exp(-np.square(change).sum(axis=1) / _COLOUR_SCALE**2)
+        alike = np.exp(-_squared(change) / _COLOUR_SCALE**2)
         trails.append(Trail(places, (trust * alike).astype(np.float32)))
     return trails
 
@@ -190,6 +201,24 @@ class Grid:
             (window.y_min + 0.5) * y - corner.y_min - 0.5,
         )
         return cls((window.height, window.width), (x, y), offset)
+
+    def part(self, window: Window) -> Grid:
+        """Of a part of the window, counted from its corner."""
+        x, y = self.offset
+        offset = x + window.x_min * self.scale[0], y + window.y_min * self.scale[1]
+        return Grid((window.height, window.width), self.scale, offset)
+
+    def around(self, mask: Mask, margin: int) -> Window:
+        """The part of the window in which a mask of the picture is not 0, and a margin."""
+        box = box_of(mask != 0)
+        if box.is_empty:
+            return box
+        box = box.grown(_INTERPOLATED)
+        x = [(at - self.offset[0]) / self.scale[0] for at in (box.x_min, box.x_max - 1)]
+        y = [(at - self.offset[1]) / self.scale[1] for at in (box.y_min, box.y_max - 1)]
+        low, high = (math.floor(x[0]), math.floor(y[0])), (math.ceil(x[1]), math.ceil(y[1]))
+        whole = Window.sized(self.shape[1], self.shape[0])
+        return Window(*low, high[0] + 1, high[1] + 1).grown(margin).intersect(whole)
 
     def points(self, chosen: Pixels) -> Points:
         """Picture points (N, 2) float32 of chosen pixels, in row order."""
@@ -231,6 +260,14 @@ class Part:
         window = box_of(plane != 0)
         frame = Window.sized(plane.shape[1], plane.shape[0])
         return cls(window, plane[window.slices(frame)].copy())
+
+    def shifted(self, dx: int, dy: int) -> Part:
+        """The same values elsewhere."""
+        return Part(self.window.shifted(dx, dy), self.values)
+
+    def over(self, window: Window) -> Mask:
+        """What the plane holds in a window of it, (H, W) float32."""
+        return place(self.values, self.window, window)
 
     def whole(self, shape: tuple[int, int]) -> Mask:
         """The plane again."""
@@ -289,6 +326,7 @@ def steady_trimap(
         asked: (H, W) bool: where it may change.
         neighbours: trimaps, each with the trail of the asked pixels. One without any
             foreground says nothing: its object was lost, or has not begun.
+        grid: of the neighbours' planes; `trimap` may be a part of such a plane.
     """
     said = trimap[asked]
     differs = np.zeros(said.shape, np.bool_)
@@ -327,6 +365,7 @@ def steady_alpha(
     Args:
         alpha: (H, W) float32, 0 to 1; only its unknown pixels may change.
         unknown: (H, W) bool.
+        grid: of the neighbours' planes; `alpha` may be a part of such a plane.
         strength: 0 to 1, the weight of a neighbour that is trusted wholly; a frame's own is 1.
     """
     own = alpha[unknown]
@@ -341,6 +380,11 @@ def steady_alpha(
     steady = alpha.copy()
     steady[unknown] = np.clip(total / weights, 0.0, 1.0)
     return steady
+
+
+def _squared(vectors: npt.NDArray[np.float32]) -> Values:
+    """Squared lengths (N,) of (N, C); `sum` takes several times as long."""
+    return np.asarray(np.einsum("ij,ij->i", vectors, vectors), np.float32)
 
 
 def _at(

@@ -55,18 +55,22 @@ def blend(base: Mask, pieces: Sequence[tuple[Window, Mask]], overlap: int) -> Ma
     """
     high, wide = base.shape
     frame = Window.sized(wide, high)
-    total = np.zeros(base.shape, np.float64)
-    weight = np.zeros(base.shape, np.float64)
+    touched = Window(0, 0, 0, 0)
+    for window, _ in pieces:
+        touched = touched.union(window)
+    total = np.zeros((touched.height, touched.width), np.float64)
+    weight = np.zeros_like(total)
     for window, piece in pieces:
         rows = _ramp(window.y_min, window.y_max, high, overlap)
         columns = _ramp(window.x_min, window.x_max, wide, overlap)
         share = rows[:, None] * columns[None, :]
-        area = window.slices(frame)
+        area = window.slices(touched)
         total[area] += share * piece
         weight[area] += share
-    joined = base.astype(np.float64)
-    np.divide(total, weight, out=joined, where=weight > 0.0)
-    return joined.astype(np.float32)
+    joined = base.astype(np.float32)
+    part = joined[touched.slices(frame)]
+    part[...] = np.divide(total, weight, out=part.astype(np.float64), where=weight > 0.0)
+    return joined
 
 
 def _ramp(first: int, last: int, size: int, overlap: int) -> npt.NDArray[np.float64]:

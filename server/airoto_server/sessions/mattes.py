@@ -17,6 +17,7 @@ from itertools import pairwise, takewhile
 from typing import Generic, TypeVar
 
 from airoto_server.engines.registry import Role
+from airoto_server.engines.roles import Mask as Alpha
 from airoto_server.engines.roles import Matter, Tracked, Trimap
 from airoto_server.ops import stability
 from airoto_server.ops.geometry import Window
@@ -55,7 +56,8 @@ class _Seen:
 
     Attributes:
         back: motion to the frame before; None where that one is not beside it.
-        painted: objects whose trimap somebody painted; it stays as it is.
+        cleaned: masks at the plate's size, each over all that its trimap is made from; none of
+            an object whose trimap somebody painted.
         band: the picture pixels in which edges are looked at.
     """
 
@@ -65,7 +67,7 @@ class _Seen:
     look: Look
     back: Motion | None
     trimaps: Mapping[int, Part]
-    painted: frozenset[int]
+    cleaned: Mapping[int, Part]
     band: Window
 
 
@@ -263,25 +265,31 @@ class MatteStage:
     def _seen(self, frame: int, masks: Masks, last: _Seen | None) -> _Seen:
         matting = self._matting(frame)
         look = Look.of(self._shot.frames.picture(frame))
-        rules, back = self._shot.rules, None
+        back = None
         painted = {name: self._painted(name, frame) for name in sorted(masks)}
         with self._turn():
-            trimaps, band = {}, Window(0, 0, 0, 0)
+            trimaps, cleaned, band = {}, {}, Window(0, 0, 0, 0)
             for name, given in painted.items():
                 if given is None:
-                    given = matting.trimap(rules.cleaned(matting.on_plate(masks[name].mask)))
-                trimaps[name] = Part.of(given)
-                band = band.union(self._looked_at(given))
+                    area = matting.around(masks[name].mask)
+                    mask = cleaned[name] = Part(area, matting.cleaned(masks[name].mask, area))
+                    own = Part.of(matting.trimap(mask.values, area))
+                    trimaps[name] = own.shifted(area.x_min, area.y_min)
+                else:
+                    trimaps[name] = Part.of(given)
+                band = band.union(self._looked_at(trimaps[name]))
             if last is not None and self._place[frame] == self._place[last.frame] + 1:
                 both = band.union(last.band)
                 back = Motion.between(look, last.look, both, self._shot.threads)
-        by_hand = frozenset(name for name, given in painted.items() if given is not None)
-        return _Seen(frame, masks, matting, look, back, trimaps, by_hand, band)
+        return _Seen(frame, masks, matting, look, back, trimaps, cleaned, band)
 
-    def _looked_at(self, trimap: Trimap) -> Window:
+    def _looked_at(self, trimap: Part) -> Window:
         """The picture pixels of a trimap's band, and of any that it may be widened to."""
-        band = box_of((trimap > 0) & (trimap < 1))
-        return band if band.is_empty else self._grid.picture(band.grown(self._widest))
+        band = box_of((trimap.values > 0) & (trimap.values < 1))
+        if band.is_empty:
+            return band
+        band = band.shifted(trimap.window.x_min, trimap.window.y_min)
+        return self._grid.picture(band.grown(self._widest))
 
     def _all_solved(self, seen: Iterator[_Seen], matter: Matter) -> Generator[_Solved, None, None]:
         asked = frozenset(self.to_matte)
@@ -292,10 +300,11 @@ class MatteStage:
                 with self._unit(1):
                     for name in sorted(one.masks):
                         with self._turn() as turn:
-                            trimap = self._steady_trimap(name, window)
+                            trimaps[name] = self._steady_trimap(name, window)
+                            whole = trimaps[name].whole(self._grid.shape)
                             seed = self._seed(one.frame, name)
-                            alpha = one.matting.solved(trimap, matter, seed=seed, pause=turn)
-                        trimaps[name], alphas[name] = Part.of(trimap), Part.of(alpha)
+                            alpha = one.matting.solved(whole, matter, seed=seed, pause=turn)
+                        alphas[name] = Part.of(alpha)
                 self._answered(one.frame)
             yield _Solved(
                 one.frame,
@@ -304,45 +313,53 @@ class MatteStage:
                 one.look,
                 one.back,
                 trimaps,
-                one.painted,
+                one.cleaned,
                 one.band,
                 alphas,
             )
 
-    def _steady_trimap(self, name: int, window: _Window[_Seen]) -> Trimap:
+    def _steady_trimap(self, name: int, window: _Window[_Seen]) -> Part:
         """The object's trimap, wider where its edge moves or its neighbours say otherwise."""
-        one, rules, grid = window.one, self._shot.rules, self._grid
-        trimap = one.trimaps[name].whole(grid.shape)
+        one, rules = window.one, self._shot.rules
+        cleaned = one.cleaned.get(name)
         # A band that was painted, or asked for at a fixed width, is left as it is.
-        if name in one.painted or not rules.adaptive:
-            return trimap
-        tracked = one.masks[name].mask
-        mask = rules.cleaned(one.matting.on_plate(tracked))
+        if cleaned is None or cleaned.window.is_empty or not rules.adaptive:
+            return one.trimaps[name]
+        area, mask = cleaned.window, cleaned.values
+        grid = self._grid.part(area)
+        trimap = one.trimaps[name].over(area)
         asked = rules.disputed(mask)
         trails = window.trails(grid.points(asked))
         neighbours = [(other.trimaps[name], trail) for other, trail in trails]
-        steady = stability.steady_trimap(trimap, asked, neighbours, grid)
+        steady = stability.steady_trimap(trimap, asked, neighbours, self._grid)
         edge = edge_pixels(mask)
-        reach = stability.motion_reach(tracked, window.motions)
+        reach = stability.motion_reach(one.masks[name].mask, window.motions)
         wider = rules.widened(steady, edge, stability.reach_at(reach, edge, grid))
-        return rules.with_cores(wider, trimap, mask)
+        made = Part.of(rules.with_cores(wider, trimap, mask))
+        return made.shifted(area.x_min, area.y_min)
 
     def _finished(self, window: _Window[_Solved]) -> FrameMattes:
-        one, rules, grid = window.one, self._shot.rules, self._grid
+        one, rules, shape = window.one, self._shot.rules, self._grid.shape
         alphas = {}
         with self._unit(0):
             for name in sorted(one.alphas):
                 with self._turn():
-                    trimap = one.trimaps[name].whole(grid.shape)
-                    unknown = (trimap > 0) & (trimap < 1)
-                    neighbours = [
-                        stability.Neighbour(other.alphas[name], other.trimaps[name], trail)
-                        for other, trail in window.trails(grid.points(unknown))
-                    ]
-                    raw = one.alphas[name].whole(grid.shape)
-                    alpha = stability.steady_alpha(raw, unknown, neighbours, grid, rules.stability)
-                    alphas[name] = ObjectAlpha(rules.finished(alpha), trimap)
+                    trimap = one.trimaps[name]
+                    alpha = Part(trimap.window, self._steady_alpha(name, window)).whole(shape)
+                    alphas[name] = ObjectAlpha(rules.finished(alpha), trimap.whole(shape))
         return FrameMattes(one.frame, one.masks, alphas, one.matting)
+
+    def _steady_alpha(self, name: int, window: _Window[_Solved]) -> Alpha:
+        """The object's alpha over the window of its trimap, averaged along the motion."""
+        one, trimap = window.one, window.one.trimaps[name]
+        unknown = (trimap.values > 0) & (trimap.values < 1)
+        points = self._grid.part(trimap.window).points(unknown)
+        neighbours = [
+            stability.Neighbour(other.alphas[name], other.trimaps[name], trail)
+            for other, trail in window.trails(points)
+        ]
+        alpha, strength = one.alphas[name].over(trimap.window), self._shot.rules.stability
+        return stability.steady_alpha(alpha, unknown, neighbours, self._grid, strength)
 
 
 def _windows(items: Iterator[S], radius: int) -> Iterator[_Window[S]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from airoto_server.ops.foreground import estimate_foreground
 from airoto_server.ops.geometry import Format, Window, Working, place, scale_window
 from airoto_server.ops.imagefile import Frame
 from airoto_server.ops.resample import mask_to_plate
+from airoto_server.ops.stability import Grid, Part
 from airoto_server.ops.trimap import (
     around_edges,
     default_widths,
@@ -30,6 +32,8 @@ from airoto_server.ops.trimap import (
 
 # Linear light above this tells a matter nothing more, and would drown the rest.
 _BRIGHTEST = np.float32(8.0)
+# Of the widest band: how far around a mask trimaps are worked out (`with_cores` looks furthest).
+_AROUND = 4
 
 
 @dataclass(frozen=True)
@@ -138,6 +142,7 @@ class FrameMatting:
         self._threads = threads
         self._check = check
         self._see_through = see_through
+        self._grid = Grid.of(working, window, scale)
 
     @property
     def plate(self) -> Frame:
@@ -148,11 +153,27 @@ class FrameMatting:
         self, mask: Mask, matter: Matter | None, *, seed: int, pause: Pause | None = None
     ) -> ObjectAlpha:
         """From a mask of the working picture; `pause` as in `matte_in_windows`."""
-        return self.from_plate_mask(self.on_plate(mask), matter, seed=seed, pause=pause)
+        if matter is None:
+            whole = Window.sized(self._window.width, self._window.height)
+            return ObjectAlpha(self._rules.finished(self.cleaned(mask, whole)), None)
+        area = self.around(mask)
+        part = Part(area, self.trimap(self.cleaned(mask, area), area))
+        return self.from_trimap(part.whole(self._grid.shape), matter, seed=seed, pause=pause)
 
-    def on_plate(self, mask: Mask) -> Mask:
-        """A mask of the working picture over the output window."""
-        return mask_to_plate(mask, self._working, self._window, self._scale)
+    def around(self, mask: Mask) -> Window:
+        """The part of the output window that says all about a mask of the working picture.
+
+        Beyond it there is nothing of the object, nor of any band around it, and what is worked
+        out in it is what would be worked out in the whole.
+        """
+        return self._grid.around(mask, _AROUND * math.ceil(self._rules.wide) + _AROUND)
+
+    def cleaned(self, mask: Mask, area: Window) -> Mask:
+        """A mask of the working picture over a part of the output window, without specks."""
+        if area.is_empty:
+            return np.zeros((0, 0), np.float32)
+        window = area.shifted(self._window.x_min, self._window.y_min)
+        return self._rules.cleaned(mask_to_plate(mask, self._working, window, self._scale))
 
     def from_plate_mask(
         self, mask: Mask, matter: Matter | None, *, seed: int, pause: Pause | None = None
@@ -161,11 +182,14 @@ class FrameMatting:
         mask = self._rules.cleaned(mask)
         if matter is None:
             return ObjectAlpha(self._rules.finished(mask), None)
-        return self.from_trimap(self.trimap(mask), matter, seed=seed, pause=pause)
+        whole = Window.sized(self._window.width, self._window.height)
+        return self.from_trimap(self.trimap(mask, whole), matter, seed=seed, pause=pause)
 
-    def trimap(self, mask: Mask) -> Trimap:
-        """The band around a cleaned mask, and what can be seen through."""
-        return widened(self._rules.trimap(mask), self._see_through)
+    def trimap(self, mask: Mask, area: Window) -> Trimap:
+        """The band around a cleaned mask over a part of the window, and what is seen through."""
+        x, y = area.x_min, area.y_min
+        boxes = [(box[0] - x, box[1] - y, box[2] - x, box[3] - y) for box in self._see_through]
+        return widened(self._rules.trimap(mask), boxes)
 
     def from_trimap(
         self, trimap: Trimap, matter: Matter, *, seed: int, pause: Pause | None = None
