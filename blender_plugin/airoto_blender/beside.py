@@ -14,7 +14,7 @@ from typing import Any, Callable, TypeVar
 
 from airoto.errors import FrameMissingError
 
-from . import exr_rows, host
+from . import exr_rows, host, versions
 from .exr_rows import Rows
 
 _Self = TypeVar("_Self", bound="Beside")
@@ -65,7 +65,7 @@ class Beside:
 
     def close(self) -> None:
         """Take our scene away again."""
-        host.remove_scene(self._scene)
+        versions.remove_scene(self._scene)
 
     def __enter__(self: _Self) -> _Self:
         return self

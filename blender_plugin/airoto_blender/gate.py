@@ -20,7 +20,7 @@ from airoto.errors import AIRotoError, ResultMissingError
 from airoto_client import exit_codes
 from airoto_client.node import links, remote
 
-from . import beside, host, inputs, nodes, plates, work
+from . import beside, host, inputs, nodes, plates, versions, work
 from .host import bpy
 
 Node = Any
@@ -47,7 +47,7 @@ def before_render(scene: Any, *_: Any) -> None:
     frame = scene.frame_current
     if not scene.frame_start <= frame <= scene.frame_end:
         frame = scene.frame_start
-    for node in host.nodes_in(host.tree_of(scene), nodes.IDNAME, active=True):
+    for node in host.nodes_in(versions.tree_of(scene), nodes.IDNAME, active=True):
         with _refusing(frame):
             if not nodes.is_linked(node):
                 _begin(node, nodes.plate_frame(node, frame))
@@ -63,7 +63,7 @@ def before_frame(scene: Any, *_: Any) -> None:
     if beside.is_rendering():
         return
     frame = scene.frame_current
-    for node in host.nodes_in(host.tree_of(scene), nodes.IDNAME, active=True):
+    for node in host.nodes_in(versions.tree_of(scene), nodes.IDNAME, active=True):
         with _refusing(frame):
             _check(node, nodes.plate_frame(node, frame), nodes.plate_frame(node, scene.frame_end))
 
@@ -167,15 +167,12 @@ def _find_server(node: Node) -> None:
 
 
 def _refuse(text: str, code: int) -> None:
-    """
-    Raises:
-        SystemExit: in the background, which ends the process before the frame is written.
-    """
+    """In the background the process ends, before the frame is written; see `versions.leave`."""
     if not host.is_background():
         _failed[text] = text
         return
     host.log(f"error: {text}")
-    raise SystemExit(code)
+    versions.leave(code)
 
 
 _HANDLERS = (

@@ -1,4 +1,4 @@
-"""The one module that imports `bpy`: what differs between Blender's versions, and its units.
+"""What others need of Blender, in their words. What differs between its versions is in `versions`.
 
 Blender counts rows from below, the recipe from above: y is turned round here and nowhere else.
 """
@@ -16,13 +16,10 @@ import numpy as np
 
 from airoto.errors import FrameMissingError
 
+from . import versions
+
 Node = Any
 
-# 5.0 made the compositor's tree a data-block of its own, and its mixing nodes those of shaders.
-IS_5 = bpy.app.version >= (5, 0, 0)
-TREE = "CompositorNodeTree"
-# Masks: 5.0.1 makes a hole of every outline inside another one, 5.2.2 of one that runs backwards.
-HOLES_BY_WINDING = bpy.app.version >= (5, 1, 0)
 # Characters of a line in a pop-up.
 _WIDEST = 90
 
@@ -60,24 +57,6 @@ def shown(path: str) -> str:
     return path
 
 
-def tree_of(scene: Any) -> Any:
-    """A scene's compositor tree; None where it has none."""
-    if IS_5:
-        return scene.compositing_node_group
-    return scene.node_tree if scene.use_nodes else None
-
-
-def all_trees() -> Iterator[Any]:
-    """Every tree of the compositor in the file: scenes' own (before 5.0) and node groups."""
-    if not IS_5:
-        for scene in bpy.data.scenes:
-            if scene.node_tree is not None:
-                yield scene.node_tree
-    for tree in bpy.data.node_groups:
-        if tree.bl_idname == TREE:
-            yield tree
-
-
 def nodes_in(tree: Any, idname: str, *, active: bool = False) -> Iterator[Node]:
     """Nodes of a class in a tree and in the groups inside it.
 
@@ -99,42 +78,6 @@ def nodes_in(tree: Any, idname: str, *, active: bool = False) -> Iterator[Node]:
                 yield from walk(node.node_tree)
 
     yield from walk(tree)
-
-
-def new_tree(name: str) -> Any:
-    """A new tree of the compositor."""
-    return bpy.data.node_groups.new(name, TREE)
-
-
-def mix_node(tree: Any) -> tuple[Node, Any, Any, Any, Any]:
-    """A node that mixes two colours: it, its factor, first, second, result."""
-    if IS_5:
-        node = tree.nodes.new("ShaderNodeMix")
-        node.data_type = "RGBA"
-        return node, node.inputs[0], node.inputs[6], node.inputs[7], node.outputs[2]
-    node = tree.nodes.new("CompositorNodeMixRGB")
-    return node, node.inputs[0], node.inputs[1], node.inputs[2], node.outputs[0]
-
-
-def multiply_node(tree: Any, factor: float = 1.0) -> Node:
-    """A node that multiplies a value by its second input, which is `factor` until it is wired."""
-    node = tree.nodes.new("ShaderNodeMath" if IS_5 else "CompositorNodeMath")
-    node.operation = "MULTIPLY"
-    node.inputs[1].default_value = factor
-    return node
-
-
-def matte_socket(tree: Any, socket: Any) -> Any:
-    """A matte that any node may read.
-
-    Blender 5.2 writes beyond its memory where a File Output node reads a layer of one channel
-    straight from an Image node; times one, it does not.
-    """
-    if bpy.app.version < (5, 1, 0):
-        return socket
-    node = multiply_node(tree, 1.0)
-    tree.links.new(socket, node.inputs[0])
-    return node.outputs[0]
 
 
 def load_sequence(name: str, path: str) -> Any:
@@ -210,58 +153,10 @@ def size_of_file(path: str) -> tuple[int, int]:
         bpy.data.images.remove(image)
 
 
-def empty_scene(name: str, size: tuple[int, int]) -> tuple[Any, Any]:
-    """A scene with nothing in it that renders a picture of that size, and its empty tree."""
-    scene = bpy.data.scenes.new(name)
-    scene.render.resolution_x, scene.render.resolution_y = size
-    scene.render.resolution_percentage = 100
-    if IS_5:
-        scene.compositing_node_group = new_tree(name)
-    else:
-        scene.use_nodes = True
-        scene.node_tree.nodes.clear()
-    return scene, tree_of(scene)
-
-
-def scene_beside(scene: Any, name: str) -> tuple[Any, Any]:
-    """A scene that shares everything with another one, and a copy of its tree, that it shows."""
-    copy = scene.copy()
-    copy.name = name
-    if not IS_5:
-        return copy, copy.node_tree
-    tree = scene.compositing_node_group.copy()
-    tree.name = name
-    copy.compositing_node_group = tree
-    return copy, tree
-
-
-def remove_scene(name: str) -> None:
-    """Take back what `empty_scene` or `scene_beside` made, where it is still there."""
-    scene = bpy.data.scenes.get(name)
-    tree = tree_of(scene) if scene is not None else None
-    if scene is not None:
-        bpy.data.scenes.remove(scene)
-    if IS_5 and tree is not None:
-        bpy.data.node_groups.remove(tree)
-
-
-def show_only(tree: Any, socket: Any) -> None:
-    """Let a scene's tree give one socket as its picture."""
-    if not IS_5:
-        tree.links.new(socket, tree.nodes.new("CompositorNodeComposite").inputs[0])
-        return
-    for item in list(tree.interface.items_tree):
-        if item.item_type == "SOCKET" and item.in_out == "OUTPUT":
-            tree.interface.remove(item)
-    tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
-    tree.links.new(socket, tree.nodes.new("NodeGroupOutput").inputs[0])
-
-
 def write_half_rows(scene: Any, path: str) -> None:
     """Let a scene write its frames as half RGB EXR without compression, and nothing beside it."""
     render, image = scene.render, scene.render.image_settings
-    if hasattr(image, "media_type"):
-        image.media_type = "IMAGE"
+    versions.write_pictures(image)
     image.file_format = "OPEN_EXR"
     image.color_mode, image.color_depth, image.exr_codec = "RGB", "16", "NONE"
     image.color_management = "FOLLOW_SCENE"
@@ -295,12 +190,6 @@ def render_frame(name: str, frame: int) -> str:
 def temporary_folder() -> str:
     """Blender's, which it removes when it ends."""
     return str(bpy.app.tempdir)
-
-
-def working_space() -> str:
-    """Name of the colour space in which Blender renders and composites."""
-    blend = getattr(bpy.data, "colorspace", None)  # 5.0 has a choice
-    return str(blend.working_space) if blend is not None else "Linear Rec.709"
 
 
 def later(function: Callable[[], float | None], seconds: float = 0.1) -> None:

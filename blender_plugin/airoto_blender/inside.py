@@ -10,7 +10,7 @@ from typing import Any
 
 from airoto_client.node.state import RotoObject, State
 
-from . import host
+from . import versions
 
 Node = Any
 FIXED = ("Image", "Foreground", "Matte")
@@ -29,7 +29,7 @@ def sync(node: Node, state: State, plate: Any, result: Any, *, first: int, last:
     """
     tree = node.node_tree
     if tree is None:
-        tree = node.node_tree = host.new_tree(f".AI Roto {node.node_id}")
+        tree = node.node_tree = versions.new_tree(f".AI Roto {node.node_id}")
         tree[_OWNER] = node.node_id
         _first_sockets(tree)
     elif tree.get(_OWNER) != node.node_id:  # the node is a copy
@@ -124,7 +124,7 @@ class _Wiring:
         link = self._tree.links.new
         matte = _union(mattes)
         if matte is not None:
-            matte = host.matte_socket(self._tree, matte)
+            matte = versions.matte_socket(self._tree, matte)
         cut = self._cut(picture, matte)
         link(cut, self._out.inputs["Foreground"])
         if matte is not None:
@@ -132,7 +132,7 @@ class _Wiring:
         for one in objects:
             found = _output(mattes, f"matte_{one.name}")
             if found is not None:
-                found = host.matte_socket(self._tree, found)
+                found = versions.matte_socket(self._tree, found)
                 link(found, self._out.inputs[f"matte_{one.name}"])
         link(self._viewed(picture, cut, matte, node), self._out.inputs["Image"])
 
@@ -143,7 +143,7 @@ class _Wiring:
         together = self._tree.nodes.new("CompositorNodeCombineColor")
         link(picture, apart.inputs[0])
         for channel in range(4):
-            product = host.multiply_node(self._tree, 0.0)
+            product = versions.multiply_node(self._tree, 0.0)
             link(apart.outputs[channel], product.inputs[0])
             if matte is not None:
                 link(matte, product.inputs[1])
@@ -157,8 +157,8 @@ class _Wiring:
             return cut
         if node.view == "MATTE":
             return matte
-        amount = host.multiply_node(self._tree, node.overlay_opacity)
-        _, factor, below, tint, result = host.mix_node(self._tree)
+        amount = versions.multiply_node(self._tree, node.overlay_opacity)
+        _, factor, below, tint, result = versions.mix_node(self._tree)
         tint.default_value = _TINT
         link = self._tree.links.new
         link(matte, amount.inputs[0])

@@ -21,7 +21,7 @@ from airoto_client.node import cache_paths, state_ops
 from airoto_client.node.staleness import digest
 from airoto_client.node.state import State
 
-from . import host, nodes, plates, recipes
+from . import nodes, plates, recipes, versions
 from .host import bpy
 from .outlines import Fill, Floats, Layer, Matte, keyed, rasterised
 
@@ -99,7 +99,7 @@ def layers_of(mask: Any, size: tuple[int, int]) -> tuple[Layer, ...]:
 def _fill(layer: Any) -> Fill:
     if not layer.use_fill_holes:
         return Fill.ANY
-    return Fill.WINDING if host.HOLES_BY_WINDING else Fill.ODD
+    return Fill.WINDING if versions.HOLES_BY_WINDING else Fill.ODD
 
 
 def to_plate(values: Floats, size: tuple[int, int]) -> Floats:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from airoto.errors import BadRequestError
 
-from . import host, inside, nodes, plates
+from . import inside, nodes, plates, versions
 from .beside import Beside
 
 Node = Any
@@ -30,14 +30,14 @@ class Mattes(Beside):
         label, size = f"matte_{name}", plates.size_of(node)
 
         def make(scene_name: str) -> Any:
-            scene, tree = host.empty_scene(scene_name, size)
+            scene, tree = versions.empty_scene(scene_name, size)
             shown = inside.image_node(tree, image, node, node.first, node.last)
             socket = shown.outputs.get(label)
             if socket is None:
                 raise BadRequestError(
                     f"the mattes of {node.name} have no {label}", hint="press Track first"
                 )
-            host.show_only(tree, socket)
+            versions.show_only(tree, socket)
             return scene
 
         super().__init__(label, make)

@@ -15,7 +15,7 @@ from airoto_client.node import state as states
 from airoto_client.node.plate_files import file_of
 from airoto_client.node.state import State
 
-from . import host, inside, plates, presets, recipes
+from . import host, inside, plates, presets, recipes, versions
 from .host import bpy
 
 Node = Any
@@ -42,7 +42,7 @@ def is_quiet() -> bool:
 def ours() -> Iterator[Node]:
     """Every AI Roto node of the file."""
     seen = set()
-    for tree in host.all_trees():
+    for tree in versions.all_trees():
         for node in tree.nodes:
             if node.bl_idname == IDNAME and node.node_id not in seen:
                 seen.add(node.node_id)

@@ -8,7 +8,7 @@ from airoto.errors import AIRotoError, BadRequestError
 from airoto_client.node import links, remote, state_ops
 from airoto_client.node.state import Box
 
-from . import candidates, editors, host, nodes, tasks, work
+from . import candidates, editors, nodes, tasks, versions, work
 from .host import bpy
 
 Node = Any
@@ -57,7 +57,7 @@ def node_of(context: Any, node_id: str = "") -> Node:
 def _meant(context: Any) -> list[Node]:
     """The active node; else whose plate the editor shows; else what is active in the scene's own
     tree; else all there are."""
-    editor, tree = editors.editor_in(context.area), host.tree_of(context.scene)
+    editor, tree = editors.editor_in(context.area), versions.tree_of(context.scene)
     for one in (
         getattr(context, "active_node", None),
         editors.node_shown(editor) if editor is not None else None,

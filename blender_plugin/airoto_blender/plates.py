@@ -12,7 +12,7 @@ from airoto.errors import BadRequestError, FrameMissingError
 from airoto_client.node.plate_files import stamps
 from airoto_client.node.staleness import digest
 
-from . import host, upstream
+from . import host, upstream, versions
 
 Node = Any
 _NUMBER = re.compile(r"(\d+)(?!.*\d)")
@@ -194,7 +194,7 @@ def colour_of(node: Node) -> dict[str, str]:
     if node.colour_space:
         return {}
     if is_rendered(node):
-        whose, name = "Blender", host.working_space()
+        whose, name = "Blender", versions.working_space()
     else:
         whose, name = f"the image {node.plate.name}", str(node.plate.colorspace_settings.name)
     if name not in SPACES:

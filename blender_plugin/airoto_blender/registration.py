@@ -8,7 +8,6 @@ from typing import Any
 from . import (
     clicking,
     gate,
-    host,
     mask_operators,
     node,
     object_operators,
@@ -17,6 +16,7 @@ from . import (
     panels,
     preferences,
     showing,
+    versions,
 )
 
 _PARTS = (
@@ -41,10 +41,7 @@ def register() -> None:
     for part in _PARTS:
         part.register()
         _done.append(part)
-    # Blender 4.5 hangs at its exit where a node class stays registered; later ones have taken
-    # their classes down when Python ends.
-    if not host.IS_5:
-        atexit.register(unregister)
+    versions.at_exit(unregister)
 
 
 def unregister() -> None:

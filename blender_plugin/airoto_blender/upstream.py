@@ -12,7 +12,7 @@ import numpy as np
 
 from airoto.errors import BadRequestError, FrameMissingError
 
-from . import host
+from . import versions
 from .beside import Beside
 from .exr_rows import Rows
 from .host import bpy
@@ -35,7 +35,7 @@ def scene_of(node: Node) -> Any:
     """
     scenes = [bpy.context.scene, *bpy.data.scenes]
     for scene in scenes:
-        if scene is not None and host.tree_of(scene) == node.id_data:
+        if scene is not None and versions.tree_of(scene) == node.id_data:
             return scene
     raise BadRequestError(
         f"{node.name} is inside the group {node.id_data.name}: what comes into it cannot be "
@@ -72,7 +72,7 @@ class Upstream(Beside):
         self.size = size_of(scene)
 
         def make(name: str) -> Any:
-            copy, tree = host.scene_beside(scene, name)
+            copy, tree = versions.scene_beside(scene, name)
             _strip(tree, node, scene, copy)
             return copy
 
@@ -117,7 +117,7 @@ def _strip(tree: Any, node: Node, scene: Any, copy: Any) -> None:
             socket = _as_group(tree, one, socket)
         elif getattr(one, "scene", None) == scene:
             one.scene = copy  # else Blender renders the artist's scene in the middle of itself
-    host.show_only(tree, socket)
+    versions.show_only(tree, socket)
 
 
 def _as_group(tree: Any, node: Node, socket: Any) -> Any:

@@ -3,6 +3,7 @@
 import math
 
 import bpy
+import shots
 
 
 def draw(name, *layers):
@@ -88,20 +89,18 @@ def render_masks(drawn, folder, size, frame=1):
     """Each mask as Blender's own Mask node has it, as a layer of `masks.0001.exr`."""
     scene = bpy.context.scene
     scene.render.resolution_x, scene.render.resolution_y = size
-    tree = bpy.data.node_groups.new("Masks", "CompositorNodeTree")
-    scene.compositing_node_group = tree
-    file = tree.nodes.new("CompositorNodeOutputFile")
-    file.format.media_type, file.format.color_depth = "MULTI_LAYER_IMAGE", "32"
-    file.directory, file.file_name = str(folder), "masks.####"
-    file.file_output_items.clear()
-    tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+    tree = shots.own_tree(scene)
+    sockets = {}
     for mask in drawn:
         node = tree.nodes.new("CompositorNodeMask")
         node.mask = mask
-        node.inputs["Feather"].default_value = False
-        file.file_output_items.new("FLOAT", mask.name)
-        tree.links.new(node.outputs[0], file.inputs[mask.name])
-    tree.links.new(node.outputs[0], tree.nodes.new("NodeGroupOutput").inputs[0])
+        if shots.IS_5:
+            node.inputs["Feather"].default_value = False
+        else:
+            node.use_feather = False
+        sockets[mask.name] = node.outputs[0]
+    shots.layers(tree, sockets, folder, "masks")
+    shots.picture(tree, node.outputs[0])
     scene.render.filepath = f"{folder}/unused"
     scene.frame_start = scene.frame_end = frame
     bpy.ops.render.render(animation=True)

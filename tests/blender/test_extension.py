@@ -35,7 +35,7 @@ if mode == "install":
     bpy.ops.wm.save_userpref()
     from bl_ext.user_default.airoto import nodes
     from airoto_client.node import links, state_ops
-    from shots import place  # it needs the installed client
+    from shots import picture, place  # it needs the installed client
     bpy.ops.wm.read_homefile(use_empty=True)
     node = place(folder, clip, server)
     scene, tree = bpy.context.scene, node.id_data
@@ -44,8 +44,7 @@ if mode == "install":
     state = state_ops.add_object(nodes.state_of(node), "hero")
     nodes.edit(node, "prompt", state_ops.add_point(state, 1001, 60, 50))
     node.view = "MATTE"
-    tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
-    tree.links.new(node.outputs["Image"], tree.nodes.new("NodeGroupOutput").inputs[0])
+    picture(tree, node.outputs["Image"])
     scene.render.image_settings.color_depth = "32"
     preferences = bpy.context.preferences.addons["bl_ext.user_default.airoto"].preferences
     preferences.command = "/opt/airoto/bin/airoto"
@@ -58,9 +57,8 @@ else:
 bpy.ops.render.render(animation=True)
 bpy.ops.wm.save_as_mainfile(filepath=f"{folder}/shot.blend")
 import airoto_client, grpc
-node = next(one for one in bpy.context.scene.compositing_node_group.nodes
-            if one.bl_idname == "AIRotoNode")
-from shots import tell
+from shots import node_of, tell
+node = node_of(bpy.context.scene)
 tell(client=airoto_client.__file__, grpc=grpc.__file__, status=node.status, command=command)
 """
 

@@ -30,7 +30,9 @@ def test_the_tree_gets_the_command_lines_mattes_bit_for_bit(shot, reference):
 
 
 def test_state_and_mattes_survive_saving_appending_and_a_server_that_is_gone(shot):
-    first = shot.run("made = make(folder, clip, server)\nrender()\nsave(folder / 'shot.blend')")
+    first = shot.run(
+        "made = make(folder, clip, server, shared=True)\nrender()\nsave(folder / 'shot.blend')"
+    )
     assert first.code == 0, first.said
     before = {frame: shot.comp(frame) for frame in FRAMES}
     for name in shot.written:
@@ -129,7 +131,7 @@ LINKED = (
     "scene = bpy.context.scene\n"
     "scene.render.resolution_x, scene.render.resolution_y = WIDTH, HEIGHT\n"
     "scene.frame_start, scene.frame_end = FIRST, LAST\n"
-    "scene.compositing_node_group = here.node_groups[0]\n"
+    "show(scene, here.node_groups[0])\n"
     "scene.render.filepath = f'{folder}/out/main.####'\n"
     "os.mkdir(folder / 'shots')\nsave(folder / 'shots' / 'user.blend')\n"
 )
@@ -137,7 +139,7 @@ LINKED = (
 
 def test_a_node_linked_from_another_blend_renders_what_was_made_there(shot):
     first = shot.run(
-        "made = make(folder, clip, server)\nimport os\nos.mkdir(folder / 'lib')\n"
+        "made = make(folder, clip, server, shared=True)\nimport os\nos.mkdir(folder / 'lib')\n"
         "save(folder / 'lib' / 'shot.blend')\nmade.cache_folder = ''\n"
         "render()\nsave(folder / 'lib' / 'shot.blend')\ntell(file=made.result_file)"
     )
@@ -155,8 +157,8 @@ def test_a_node_linked_from_another_blend_renders_what_was_made_there(shot):
 
 def test_a_linked_node_is_not_changed_and_a_matte_that_is_gone_ends_the_render(shot):
     first = shot.run(
-        "made = make(folder, clip, server)\nimport os\nos.mkdir(folder / 'lib')\nrender()\n"
-        "save(folder / 'lib' / 'shot.blend')"
+        "made = make(folder, clip, server, shared=True)\nimport os\nos.mkdir(folder / 'lib')\n"
+        "render()\nsave(folder / 'lib' / 'shot.blend')"
     )
     assert first.code == 0, first.said
     for name in shot.written:
