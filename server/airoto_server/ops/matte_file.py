@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from airoto.errors import OutputError
+from airoto_server.ops.exr_zips import zips_file
 from airoto_server.ops.geometry import Window, place
 from airoto_server.ops.imagefile import HALF_MAX, MaskImage
 from airoto_server.ops.imagefile_oiio import oiio, opened, unreadable
@@ -102,16 +103,24 @@ def write_matte(path: Path, matte: Matte, *, compression: Compression = Compress
     if format_name is None:
         known = ", ".join(SUFFIXES)
         raise OutputError(f"{path}: no such matte format; allowed: {known}", path=str(path))
-    pixels: npt.NDArray[Any]
-    if format_name == "openexr":
-        spec, pixels = _exr(matte, compression)
-    else:
-        spec, pixels = _union_only(matte)
-        spec.attribute("compression", "zip")
-    text = json.dumps({_KEY: dict(matte.provenance)}, sort_keys=True, separators=(",", ":"))
-    spec.attribute(_PROVENANCE if format_name == "openexr" else "ImageDescription", text)
+    texts = _texts(matte, format_name)
+    if format_name == "openexr" and compression is Compression.ZIPS:
+        data = zips_file(
+            _layers(matte),
+            matte.window,
+            matte.display,
+            pixel_aspect=matte.pixel_aspect,
+            attributes=texts,
+        )
+        with replacing(path) as temporary:
+            temporary.write_bytes(data)
+            if temporary.read_bytes() != data:
+                raise WriteFailedError("other bytes were read back")
+        return
+    spec, pixels = _exr(matte, compression) if format_name == "openexr" else _union_only(matte)
+    for name, text in texts.items():
+        spec.attribute(name, text)
     spec.attribute("PixelAspectRatio", float(matte.pixel_aspect))
-    spec.attribute("Software", "AIRoto")
     spec.attribute("DateTime", "")  # or the time of writing goes in
     with replacing(path) as temporary:
         _write(temporary, format_name, spec, pixels)
@@ -201,8 +210,17 @@ def read_matte(path: Path) -> Matte:
 # ---- layers ------------------------------------------------------------------------
 
 
-def _exr(matte: Matte, compression: Compression) -> tuple[Any, npt.NDArray[np.float16]]:
-    """Header and pixels (H, W, C) float16 of the EXR."""
+def _texts(matte: Matte, format_name: str) -> dict[str, str]:
+    """What the header says."""
+    text = json.dumps({_KEY: dict(matte.provenance)}, sort_keys=True, separators=(",", ":"))
+    if format_name != "openexr":
+        return {"ImageDescription": text, "Software": "AIRoto"}
+    own = {f"airoto/{key}": one for key, one in matte.provenance.items() if isinstance(one, str)}
+    return {**own, _PROVENANCE: text, "Software": "AIRoto"}
+
+
+def _layers(matte: Matte) -> dict[str, npt.NDArray[np.float16]]:
+    """The channels of the EXR."""
     layers: dict[str, Plane] = {}
     if matte.foreground is not None:
         colour = _checked("foreground", matte.foreground, matte.window, channels=3)
@@ -223,17 +241,20 @@ def _exr(matte: Matte, compression: Compression) -> tuple[Any, npt.NDArray[np.fl
     if len({one.name.lower() for one in matte.objects}) != len(matte.objects):
         raise ValueError(f"two layers of one name: {', '.join(named)}")
     layers.update(sorted(named.items()))  # the order in which they are read back
+    return {name: plane.astype(np.float16) for name, plane in layers.items()}
+
+
+def _exr(matte: Matte, compression: Compression) -> tuple[Any, npt.NDArray[np.float16]]:
+    """Header and pixels (H, W, C) float16 of the EXR."""
+    layers = _layers(matte)
     spec = oiio.ImageSpec(matte.window.width, matte.window.height, len(layers), oiio.HALF)
     spec.channelnames = list(layers)
     spec.x, spec.y = matte.window.x_min, matte.window.y_min
     spec.full_x, spec.full_y = 0, 0
     spec.full_width, spec.full_height = matte.display
     spec.attribute("compression", compression.value)
-    for key, value in matte.provenance.items():
-        if isinstance(value, str):
-            spec.attribute(f"airoto/{key}", value)
     # (H, W, C) contiguous: anything else is written as garbage without an error.
-    return spec, np.stack([plane.astype(np.float16) for plane in layers.values()], axis=2)
+    return spec, np.stack(list(layers.values()), axis=2)
 
 
 def _union_only(matte: Matte) -> tuple[Any, npt.NDArray[np.uint16]]:
@@ -242,6 +263,7 @@ def _union_only(matte: Matte) -> tuple[Any, npt.NDArray[np.uint16]]:
     union = place(_unit("union", matte.union, matte.window), matte.window, display)
     spec = oiio.ImageSpec(display.width, display.height, 1, oiio.UINT16)
     spec.channelnames = ["Y"]
+    spec.attribute("compression", "zip")
     codes = np.rint(union * np.float32(65535)).astype(np.uint16)
     return spec, np.ascontiguousarray(codes[:, :, None])
 
