@@ -10,7 +10,8 @@ if old=$(find_python 3.9); then
   make_venv .venv-py39 "$old" install/constraints-client-py39.txt -e . pytest hypothesis
 fi
 # Blender as a module (about 1 GB each), where its wheel can be had; without it tests/blender is
-# skipped. `AIROTO_BPY=off` leaves it out. In a shell of its own, so that a failure ends that alone.
+# skipped. `AIROTO_BPY=off` leaves it out, `AIROTO_BPY=all` brings 4.5 LTS and 5.1 too. In a shell of
+# its own, so that a failure ends that alone.
 blender_environment() { # folder, version of Python, constraints
   local python
   python=$(find_python "$2") || return 0
@@ -25,6 +26,10 @@ blender_environment() { # folder, version of Python, constraints
 if [ "${AIROTO_BPY:-on}" != off ] && { [ $# -eq 0 ] || [[ "$*" == *tests/blender* ]]; }; then
   blender_environment .venv-bpy 3.11 install/constraints-blender.txt
   blender_environment .venv-bpy313 3.13 install/constraints-blender-py313.txt
+  if [ "${AIROTO_BPY:-on}" = all ]; then
+    blender_environment .venv-bpy45 3.11 install/constraints-blender-4.5.txt
+    blender_environment .venv-bpy51 3.13 install/constraints-blender-5.1.txt
+  fi
 fi
 if [ $# -gt 0 ]; then
   exec .venv/bin/python -m pytest "$@"
@@ -40,4 +45,11 @@ if [ "${AIROTO_BPY:-on}" != off ] && [ -x .venv-bpy313/bin/python ]; then
   say "Blender with Python 3.13:"
   AIROTO_BPY_PYTHON=$PWD/.venv-bpy313/bin/python .venv/bin/python -m pytest -n 2 tests/blender \
     -k "bit_for_bit or survive or killed or without_a_server or in_pieces or extension"
+fi
+if [ "${AIROTO_BPY:-on}" = all ]; then
+  for version in 45 51; do
+    [ -x ".venv-bpy$version/bin/python" ] || continue
+    say "Blender $version:"
+    AIROTO_BPY_PYTHON=$PWD/.venv-bpy$version/bin/python .venv/bin/python -m pytest -n 2 tests/blender
+  done
 fi

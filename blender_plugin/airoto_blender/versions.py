@@ -1,4 +1,4 @@
-"""What differs between Blender's versions, and nothing else; tried in 4.5, 5.0 and 5.2.
+"""What differs between Blender's versions, and nothing else; tried in 4.5, 5.0, 5.1 and 5.2.
 
 5.0 made the compositor's tree a data-block of its own, whose output is the picture, and its mixing
 nodes those of shaders.
@@ -18,9 +18,8 @@ Node = Any
 
 _IS_5 = bpy.app.version >= (5, 0, 0)
 _TREE = "CompositorNodeTree"
-# Masks: 5.0.1 and before make a hole of every outline inside another one, 5.2.2 of one that runs
-# backwards.
-HOLES_BY_WINDING = bpy.app.version >= (5, 1, 0)
+# Masks: until 5.1.2 every outline inside another one makes a hole, in 5.2.2 one that runs backwards.
+HOLES_BY_WINDING = bpy.app.version >= (5, 2, 0)
 
 
 # ---- trees -------------------------------------------------------------------------
