@@ -18,7 +18,7 @@ Node = Any
 
 _IS_5 = bpy.app.version >= (5, 0, 0)
 _TREE = "CompositorNodeTree"
-# Masks: until 5.1.2 every outline inside another one makes a hole, in 5.2.2 one that runs backwards.
+# In masks up to 5.1.2 any outline inside another makes a hole, in 5.2.2 one that runs backwards.
 HOLES_BY_WINDING = bpy.app.version >= (5, 2, 0)
 
 
