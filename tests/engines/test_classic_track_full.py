@@ -210,6 +210,20 @@ def test_what_another_keyframe_teaches_changes_the_answer_for_the_better() -> No
     assert scores[1] > 0.85
 
 
+def test_evidence_tells_the_object_from_its_surroundings() -> None:
+    pictures, masks = moving_disc(6)
+    run = ClassicRun([1], settings=Settings(), seed=1)
+    for frame, picture in enumerate(pictures):
+        answer = run.step(frame, picture, {1: masks[0]} if frame == 0 else None)[1]
+    run.close()
+    assert answer.evidence is not None
+    evidence = cv2.resize(answer.evidence, (SHAPE[1], SHAPE[0]), interpolation=cv2.INTER_NEAREST)
+    inside = masks[-1] > 0.5
+    around = cv2.dilate(masks[-1], np.ones((9, 9))) > 0.5
+    assert (evidence[inside] > 0).mean() > 0.9
+    assert (evidence[around & ~inside] < 0).mean() > 0.8
+
+
 def test_small_objects_are_not_eaten_by_their_short_boundary() -> None:
     pictures, masks = moving_disc(20, step=(0.5, 0.0), radius=6)
     answers = follow(pictures, {0: {1: masks[0]}})

@@ -56,6 +56,9 @@ def assert_well_formed(answer: Mapping[int, Tracked], shape: tuple[int, int]) ->
         assert tracked.mask.min() >= 0
         assert tracked.mask.max() <= 1
         assert 0 <= tracked.confidence <= 1
+        if tracked.evidence is not None:
+            assert tracked.evidence.ndim == 2
+            assert tracked.evidence.dtype == np.int8
     if answer:
         assert sum(tracked.mask for tracked in answer.values()).max() <= 1 + 1e-5
 

@@ -333,6 +333,16 @@ def test_what_cannot_be_measured_is_refused_with_what_is_allowed(
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["quality", "--help"], ["ablation", "--help"]])
+def test_the_command_explains_itself(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 0
+    shown = capsys.readouterr().out
+    assert "usage: airoto bench" in shown
+    assert "%%" not in shown
+
+
 def test_a_clip_without_objects_is_refused(davis: Path) -> None:
     for path in (davis / "masks" / "box").iterdir():
         write(path, np.zeros(SHAPE, np.uint8))

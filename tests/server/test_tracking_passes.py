@@ -260,6 +260,19 @@ def test_a_stored_mask_comes_back_as_quantised(
     assert np.array_equal(quantised(found[3].mask), found[3].mask)
 
 
+def test_evidence_is_stored_beside_the_mask_of_its_object(tmp_path: Path) -> None:
+    store = MaskStore(tmp_path)
+    mask = np.full((4, 6), 0.5, np.float32)
+    evidence = np.arange(-3, 3, dtype=np.int8).reshape(2, 3)
+    store.put(7, {1: Tracked(mask, 0.5), 2: Tracked(mask, 0.25, evidence), 3: Tracked(mask, 1.0)})
+    found = store.get(7)
+    assert [one.confidence for one in found.values()] == [0.5, 0.25, 1.0]
+    assert found[1].evidence is None
+    assert found[3].evidence is None
+    assert found[2].evidence is not None
+    np.testing.assert_array_equal(found[2].evidence, evidence)
+
+
 def test_a_frame_that_was_not_stored_is_a_key_error(tmp_path: Path) -> None:
     with pytest.raises(KeyError):
         MaskStore(tmp_path).get(1)

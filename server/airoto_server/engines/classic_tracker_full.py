@@ -19,7 +19,7 @@ class ClassicTracker:
 
     facts = EngineFacts(
         name="classic",
-        version="3",
+        version="4",
         description="flow, camera motion, boosted trees and a smooth cut on the CPU; no weights",
         licence="Apache-2.0",
         working_size=854,

@@ -24,6 +24,7 @@ import numpy.typing as npt
 Picture = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.float32]
 Trimap = npt.NDArray[np.float32]
+Evidence = npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True)
@@ -106,10 +107,17 @@ class Detection:
 
 @dataclass(frozen=True)
 class Tracked:
-    """One object on one frame: its mask and how far the tracker trusts it, 0 to 1."""
+    """One object on one frame: its mask and how far the tracker trusts it, 0 to 1.
+
+    Attributes:
+        evidence: (h, w), at a size of the engine's own, log-odds of object over surroundings in
+            sixteenths, from what does not depend on where the object was on the frame before;
+            0 where nothing is known. It decides where two passes disagree. None: there is none.
+    """
 
     mask: Mask
     confidence: float
+    evidence: Evidence | None = None
 
 
 @runtime_checkable

@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from airoto.errors import OutOfSpaceError
-from airoto_server.engines.roles import Mask, Tracked
+from airoto_server.engines.roles import Evidence, Mask, Tracked
 
-_HEADER = struct.Struct("<IIIdI")
+# Object, height, width, confidence, bytes of the mask; height, width, bytes of the evidence.
+_HEADER = struct.Struct("<IIIdIIII")
 _STEPS = 65535
 
 
@@ -51,8 +52,15 @@ def packed(tracked: Mapping[int, Tracked]) -> bytes:
     for object_id, one in sorted(tracked.items()):
         height, width = one.mask.shape
         content = zlib.compress(steps_of(one.mask).tobytes(), 1)
-        parts.append(_HEADER.pack(object_id, height, width, one.confidence, len(content)))
-        parts.append(content)
+        known, evidence = (0, 0), b""
+        if one.evidence is not None:
+            known, evidence = one.evidence.shape, zlib.compress(one.evidence.tobytes(), 1)
+        parts.append(
+            _HEADER.pack(
+                object_id, height, width, one.confidence, len(content), *known, len(evidence)
+            )
+        )
+        parts += [content, evidence]
     return b"".join(parts)
 
 
@@ -67,11 +75,19 @@ def unpacked(data: bytes) -> dict[int, Tracked]:
     at = 0
     try:
         while at < len(content):
-            object_id, height, width, confidence, size = _HEADER.unpack_from(content, at)
+            object_id, height, width, confidence, size, rows, columns, more = _HEADER.unpack_from(
+                content, at
+            )
             at += _HEADER.size
             steps = np.frombuffer(inflated(content[at : at + size], height * width * 2), "<u2")
             at += size
-            tracked[object_id] = Tracked(of_steps(steps.reshape(height, width)), confidence)
+            evidence: Evidence | None = None
+            if more:
+                flat = np.frombuffer(inflated(content[at : at + more], rows * columns), np.int8)
+                evidence = flat.reshape(rows, columns)
+            at += more
+            mask = of_steps(steps.reshape(height, width))
+            tracked[object_id] = Tracked(mask, confidence, evidence)
     except struct.error as exc:
         raise ValueError(f"no masks: {exc}") from exc
     return tracked

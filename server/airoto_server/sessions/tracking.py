@@ -7,9 +7,8 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-
 from airoto_server.engines.roles import Mask, Picture, Tracked, Tracker
+from airoto_server.sessions.blending import blended, competing
 from airoto_server.sessions.masks import MaskStore, quantised
 from airoto_server.sessions.passes import (
     Pass,
@@ -17,6 +16,9 @@ from airoto_server.sessions.passes import (
     forward_passes,
     neighbours,
 )
+
+# What a pass answers on a frame, and its picture.
+_Reached = tuple[dict[int, Tracked], Picture | None]
 
 
 @dataclass(frozen=True)
@@ -133,18 +135,17 @@ class GroupTracking:
                         self._memory.put(frame, answer)
                 yield frame, answer
 
-    def _answer(
-        self, frame: int, forward: Callable[[int], dict[int, Tracked]]
-    ) -> dict[int, Tracked]:
+    def _answer(self, frame: int, forward: Callable[[int], _Reached]) -> dict[int, Tracked]:
         around = {name: neighbours(own, frame) for name, own in self._keys.items()}
         given = self.keyframes.get(frame) if any(n.is_key for n in around.values()) else {}
         tracked_names = [name for name, n in around.items() if not n.is_key]
         ahead: dict[int, Tracked] = {}
+        picture: Picture | None = None
         back: dict[int, Tracked] = {}
         if any(around[name].after is not None for name in tracked_names) and self._backward:
             back = self._backward_answer(frame)
         if any(around[name].before is not None for name in tracked_names) and self._forward:
-            ahead = forward(frame)
+            ahead, picture = forward(frame)
         answer: dict[int, Tracked] = {}
         for name, n in around.items():
             if n.is_key:
@@ -155,6 +156,7 @@ class GroupTracking:
                     back.get(name) if n.after is not None else None,
                     n.weight(frame),
                     self._shape,
+                    picture,
                 )
         return competing(answer)
 
@@ -167,7 +169,7 @@ class GroupTracking:
             self._not_run.remove(one)
             carried = self._spill.get(one.start) if one.carried else {}
             with closing(self._run(one, carried)) as answers:
-                for at, answer in answers:
+                for at, (answer, _) in answers:
                     self._spill.put(at, answer)
                     if at == frame:  # those to the left are wanted no more
                         break
@@ -177,17 +179,18 @@ class GroupTracking:
         """The backward pass that goes to a frame and was not run yet."""
         return next((one for one in self._not_run if one.frames[-1] <= frame < one.start), None)
 
-    def _run_forward(self) -> Generator[dict[int, Tracked], int, None]:
+    def _run_forward(self) -> Generator[_Reached, int, None]:
         """Send it frames, ascending: the forward answer of each. It begins with an empty one."""
-        frame = yield {}
+        frame = yield {}, None
         arrived: dict[int, Tracked] = {}
         for index, one in enumerate(self._forward):
             if not self._leads_to(index, frame):
                 continue
             with closing(self._run(one, arrived)) as answers:
-                for at, arrived in answers:
+                for at, reached in answers:
+                    arrived = reached[0]
                     if at == frame:
-                        frame = yield arrived
+                        frame = yield reached
                         if not self._leads_to(index, frame):
                             break
 
@@ -202,7 +205,7 @@ class GroupTracking:
 
     def _run(
         self, one: Pass, arrived: Mapping[int, Tracked]
-    ) -> Generator[tuple[int, dict[int, Tracked]], None, None]:
+    ) -> Generator[tuple[int, _Reached], None, None]:
         masks = {name: arrived[name].mask for name in one.carried if name in arrived}
         masks |= {name: self.keyframes.get(one.start)[name].mask for name in one.given}
         in_play = sorted(self._keys if self._settings.whole_shot else one.objects)
@@ -227,52 +230,15 @@ class GroupTracking:
                 known = {n: m for n, m in given.items() if n in in_play}
                 with self._turn():
                     answer = run.step(frame, picture, known or None)
-                yield (
-                    frame,
-                    {
-                        name: Tracked(quantised(tracked.mask), float(tracked.confidence))
-                        for name, tracked in answer.items()
-                    },
-                )
+                answer = {
+                    name: Tracked(
+                        quantised(tracked.mask), float(tracked.confidence), tracked.evidence
+                    )
+                    for name, tracked in answer.items()
+                }
+                yield frame, (answer, picture)
 
     def _given(self, frame: int) -> dict[int, Mask]:
         if not any(neighbours(own, frame).is_key for own in self._keys.values()):
             return {}
         return {name: tracked.mask for name, tracked in self.keyframes.get(frame).items()}
-
-
-def blended(
-    ahead: Tracked | None, back: Tracked | None, weight: float, shape: tuple[int, ...]
-) -> Tracked:
-    """The forward and the backward answer as one, by distance and confidence.
-
-    Args:
-        weight: share of the forward answer by distance alone, 0 to 1.
-        shape: of the empty mask where there is neither.
-    """
-    if ahead is None and back is None:
-        return Tracked(np.zeros(shape, np.float32), 1.0)
-    if back is None:
-        assert ahead is not None
-        return ahead
-    if ahead is None:
-        return back
-    # Confidence decides together with distance; the small constant keeps two lost passes apart.
-    forward = weight * (ahead.confidence + 0.01)
-    backward = (1.0 - weight) * (back.confidence + 0.01)
-    share = np.float32(forward / (forward + backward))
-    return Tracked(
-        quantised(share * ahead.mask + (np.float32(1) - share) * back.mask),
-        float(share) * ahead.confidence + (1.0 - float(share)) * back.confidence,
-    )
-
-
-def competing(tracked: dict[int, Tracked]) -> dict[int, Tracked]:
-    """The same masks, scaled down where together they would exceed 1."""
-    if len(tracked) < 2:
-        return tracked
-    total = np.sum([one.mask for one in tracked.values()], axis=0)
-    over = np.maximum(total, np.float32(1))
-    return {
-        name: Tracked(quantised(one.mask / over), one.confidence) for name, one in tracked.items()
-    }

@@ -42,7 +42,8 @@ def _parser() -> argparse.ArgumentParser:
         ("quality", quality, "J&F, clicks to 90 %, matting errors, and time, of any engines"),
         ("ablation", ablation, "what each kind of evidence is worth to the classic tracker"),
     ):
-        verb = verbs.add_parser(name, help=what, description=what)
+        # In `help`, argparse would take a % for a place to fill in.
+        verb = verbs.add_parser(name, help=what.replace("%", "%%"), description=what)
         module.add_options(verb)
         verb.set_defaults(run=module.run)
     return parser

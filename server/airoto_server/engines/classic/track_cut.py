@@ -17,6 +17,12 @@ from airoto_server.engines.classic.track_frame import squared_length
 
 Plane = npt.NDArray[np.float32]
 
+# Cost between pixels of equal colour, a pixel apart, and how often the solution is improved.
+STRENGTH, ITERATIONS = 7.0, 40
+# Sigma in pixels that takes the stairs out of the boundary.
+BLUR = 1.0
+# A short boundary must not eat objects of fewer pixels a side than this.
+_FULL_STRENGTH_SIZE = 40.0
 # To the right, down, and both diagonals.
 _OFFSETS = ((0, 1), (1, 0), (1, 1), (1, -1))
 # Balance between the steps of both sides: soft values are of order one, costs some times that.
@@ -59,6 +65,11 @@ def solve(evidence: Plane, costs: Plane, iterations: int) -> Plane:
     evidence, costs = np.ascontiguousarray(evidence), np.ascontiguousarray(costs)
     soft: Plane = _primal_dual(evidence, costs, iterations)
     return soft
+
+
+def share_for(area: float) -> float:
+    """How much of the full cost holds for an object of so many pixels, 0 to 1."""
+    return min(1.0, float(np.sqrt(area)) / _FULL_STRENGTH_SIZE)
 
 
 def _pair(

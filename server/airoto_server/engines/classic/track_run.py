@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -15,7 +16,7 @@ from airoto_server.engines.classic.track_frame import Frame
 from airoto_server.engines.classic.track_memory import BackgroundMemory
 from airoto_server.engines.classic.track_object import Guess, TrackedObject
 from airoto_server.engines.classic.track_settings import Settings
-from airoto_server.engines.roles import Mask, Picture, Tracked
+from airoto_server.engines.roles import Evidence, Mask, Picture, Tracked
 from airoto_server.engines.track_inputs import TrackInputs
 from airoto_server.ops.seeds import seed_for
 from airoto_server.ops.stages import stage
@@ -23,14 +24,10 @@ from airoto_server.ops.stages import stage
 Plane = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 
-_EDGE_STRENGTH = 7.0
-# A short boundary must not eat objects of fewer pixels a side than this.
-_FULL_STRENGTH_SIZE = 40.0
-_ITERATIONS = 40
 # Part of a piece of the answer that has to lie on the carried mask.
 _OVERLAP = 0.1
-# Sigma in working pixels that takes the stairs out of the boundary.
-_BLUR = 1.0
+# Log-odds that are told beside an answer go no further.
+_MOST_SURE = 6.0
 # Background is learnt from this far from any object.
 _MARGIN = 3.0
 
@@ -87,7 +84,7 @@ class ClassicRun:
         self._frame = prepared
         result = {number: Tracked(mask.copy(), 1.0) for number, mask in given.items()}
         for number, mask in shared.items():
-            result[number] = Tracked(mask, answers[number].confidence)
+            result[number] = dataclasses.replace(answers[number], mask=mask)
         return {number: result[number] for number in self._objects if number in result}
 
     def memory_bytes(self) -> int:
@@ -128,7 +125,7 @@ class ClassicRun:
                 known.guess(frame, motion, camera, unlike, taken & ~known.carried(motion))
                 for known in followed
             ]
-        costs = track_cut.edge_costs(frame.lab, _EDGE_STRENGTH)
+        costs = track_cut.edge_costs(frame.lab, track_cut.STRENGTH)
         answers = {}
         for known, guess in zip(followed, guesses, strict=True):
             rivals = [other.odds for other in guesses if other is not guess]
@@ -150,18 +147,18 @@ class ClassicRun:
         inside = odds > 0
         region = guess.region
         if self._settings.cut and guess.carried.any():
-            size = float(np.sqrt(guess.carried.sum()))
-            strength = self._settings.cut * min(1.0, size / _FULL_STRENGTH_SIZE)
+            strength = self._settings.cut * track_cut.share_for(float(guess.carried.sum()))
             fitting = np.float32(strength) * costs[:, *region]
             with stage("cut"):
-                soft = track_cut.solve(odds[region], fitting, _ITERATIONS)
+                soft = track_cut.solve(odds[region], fitting, track_cut.ITERATIONS)
             inside[region] = soft > 0.5
         inside = keep_connected(inside, guess.carried, _OVERLAP)
         confidence = known.judge(guess, inside)
         if not confidence:
             return Tracked(np.zeros(frame.grey.shape, np.float32), 0.0)
         height, width = frame.grey.shape
-        return Tracked(enlarge_mask(inside, (height, width), _BLUR), confidence)
+        mask = enlarge_mask(inside, (height, width), track_cut.BLUR)
+        return Tracked(mask, confidence, told(guess.appearance))
 
     def _taken(self, shape: tuple[int, int]) -> Plane:
         """The union of all objects on the frame before, (h, w) float32."""
@@ -183,3 +180,10 @@ class ClassicRun:
             if known.frames_unsure and known.lookalike is not None:
                 background &= ~known.lookalike
         self._memory.learn(frame.lab, background)
+
+
+def told(odds: Plane) -> Evidence:
+    """Log-odds (h, w) float32 as `Tracked.evidence` has them."""
+    limited = np.clip(odds, -_MOST_SURE, _MOST_SURE)
+    sixteenths: Evidence = np.rint(limited * np.float32(16)).astype(np.int8)
+    return sixteenths
