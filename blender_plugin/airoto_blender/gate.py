@@ -1,6 +1,7 @@
 """Before a frame is rendered: no stale or missing matte gets into a picture.
 
-In the background mattes that are missing are made first. Blender goes on after an exception in a
+In the background mattes that are missing are made: a frame waits for its own, and the server makes
+the next ones while Blender renders it. Blender goes on after an exception in a
 handler, and the render says FINISHED; but a handler that asks Python to exit ends the process
 before anything of the frame is written. So a frame that cannot be had leaves no file, and the
 process has an exit code that a farm sees. With windows, the frame's file is removed after it was
@@ -77,11 +78,19 @@ def after_frame(scene: Any, *_: Any) -> None:
         Path(path).unlink()
 
 
-def after_render(_scene: Any, *_: Any) -> None:
-    """With windows: say what went wrong, when the render is over."""
+def after_render(scene: Any, *_: Any) -> None:
+    """In the background the server ends what it began. With windows: say what went wrong.
+
+    Raises:
+        SystemExit: as `before_frame`.
+    """
     if beside.is_rendering():
         return
     inputs.keep(False)
+    if host.is_background():
+        for node in host.nodes_in(versions.tree_of(scene), nodes.IDNAME, active=True):
+            with _refusing(scene.frame_current):
+                work.wait_for(node, node.last)
     if not _failed:
         return
     text = "\n".join(_failed.values())
@@ -134,6 +143,8 @@ def _check(node: Node, frame: int, last: int) -> None:
     Raises:
         AIRotoError: the node has no current matte of that frame, and it cannot be made.
     """
+    if host.is_background():
+        work.wait_for(node, frame)
     said = nodes.problem(node, frame)
     if not said:
         return
@@ -151,7 +162,9 @@ def _make(node: Node, frame: int, last: int) -> None:
     until = frame if alone else max(frame, min(node.last, last))
     host.log(f"{node.name}: making frames {frame}-{until}")
     _find_server(node)
-    work.track(node, frame, until)
+    # Blender renders a frame while the server makes the next ones. What Blender has rendered for
+    # the server is let go when the mattes are there, before the same is rendered for the picture.
+    work.track(node, frame, until, until=None if plates.is_rendered(node) else frame)
     _last_made[node.node_id] = frame
 
 

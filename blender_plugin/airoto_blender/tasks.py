@@ -15,6 +15,9 @@ Node = Any
 Done = Callable[[Any, "AIRotoError | None"], None]
 _PUMP_EVERY = 0.1
 _running: dict[str, jobs.Job] = {}
+# In the background, by node: when its job was last heard of, and why it failed.
+_heard_at: dict[str, float] = {}
+_failed: dict[str, AIRotoError] = {}
 
 
 def is_running(node: Node) -> bool:
@@ -35,10 +38,12 @@ def start(
     done: Done,
     on_event: Callable[[Node, Any], None],
     steps: Iterator[str] = iter(()),  # noqa: B008 - nothing can be taken out of it
+    enough: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Begin a job for a node, which has one at a time; in the background also end it.
+    """Begin a job for a node, which has one at a time; in the background also wait for it.
 
     Args:
+        enough: in the background: what need not be waited for any longer; `wait` hears the rest.
         done: called last with the result or the error, on the main thread.
         on_event: hears what the worker emits, on the main thread.
         steps: what is done on the main thread before the work begins, piece by piece; gives
@@ -51,11 +56,10 @@ def start(
     if is_running(node):
         raise BadRequestError(f"{node.name} is still at work", hint="wait, or press Cancel first")
     node_id, background = node.node_id, host.is_background()
-    heard_at = [time.monotonic()]
-    failed: list[AIRotoError] = []
+    _failed.pop(node_id, None)
 
     def heard(event: Any) -> None:
-        heard_at[0] = time.monotonic()
+        _heard_at[node_id] = time.monotonic()
         there = nodes.by_id(node_id)  # undo gives every data-block a new address
         if there is None:
             job.cancel()
@@ -75,8 +79,8 @@ def start(
         there = nodes.by_id(node_id)
         if there is not None:
             _ended(there, error)
-        if error is not None:
-            failed.append(error)
+        if error is not None and background:
+            _failed[node_id] = error
 
     job = jobs.Job(work, on_event=heard, on_done=finished, post=lambda _: None)
     _running[node_id] = job
@@ -84,16 +88,29 @@ def start(
     if not background:
         host.later(lambda: _step(node_id, job, steps), 0.0)
         return
-    patience = node.patience
     while _stepped(node_id, job, steps):
-        heard_at[0] = time.monotonic()
-    while job.is_running:
+        pass
+    wait(node, enough)
+
+
+def wait(node: Node, enough: Callable[[], bool] = lambda: False) -> None:
+    """In the background: hear of the node's job until that is enough, or the job is over.
+
+    Raises:
+        AIRotoError: it failed before that.
+    """
+    node_id, patience = node.node_id, node.patience
+    job = _running.get(node_id)
+    _heard_at[node_id] = time.monotonic()
+    while job is not None and job.is_running:
         job.pump()
-        if time.monotonic() - heard_at[0] > patience:
+        if enough():
+            return
+        if time.monotonic() - _heard_at[node_id] > patience:
             job.fail(TimedOutError(f"the server said nothing for {patience} seconds"))
         time.sleep(0.005)
-    if failed:
-        raise failed[0]
+    if node_id in _failed and not enough():
+        raise _failed.pop(node_id)
 
 
 def _stepped(node_id: str, job: jobs.Job, steps: Iterator[str]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Callable
 
 from airoto.errors import AIRotoError, BadRequestError
 from airoto_client.node import approving, asking, cache_paths, jobs, remote, staleness
@@ -13,10 +13,16 @@ from airoto_client.node.state import State
 from . import inputs, nodes, plates, recipes, tasks
 
 Node = Any
+# What was begun last, by node.
+_making: dict[str, _Tracking] = {}
 
 
-def track(node: Node, first: int, last: int) -> None:
+def track(node: Node, first: int, last: int, *, until: int | None = None) -> None:
     """Mattes of a range of the plate's frames.
+
+    Args:
+        until: in the background: the frame to wait for; the server goes on meanwhile, and
+            `wait_for` waits for later ones. None: all of them.
 
     Raises:
         AIRotoError: it cannot begin; in the background also where it fails.
@@ -28,7 +34,24 @@ def track(node: Node, first: int, last: int) -> None:
     one = _Tracking(node.node_id, (first, last))
     if not plates.is_rendered(node):
         one.ask_for(node)
-    tasks.start(node, one.work, one.done, one.on_event, one.steps())
+    _making[node.node_id] = one
+    enough = one.has(last if until is None else until)
+    tasks.start(node, one.work, one.done, one.on_event, one.steps(), enough)
+    if until is not None:
+        one.show()
+
+
+def wait_for(node: Node, frame: int) -> None:
+    """In the background: wait until a frame that is being made is there, or that work is over.
+
+    Raises:
+        AIRotoError: it failed, now or while Blender rendered, before that frame was there.
+    """
+    one, running = _making.get(node.node_id), tasks.is_running(node)
+    if one is not None:
+        tasks.wait(node, one.has(frame))
+    if one is not None and running:
+        one.show()
 
 
 class _Tracking:
@@ -39,6 +62,7 @@ class _Tracking:
         self._frames = frames
         self._ask: remote.Ask | None = None
         self._arriving: Arriving | None = None
+        self._arrived: set[int] = set()
 
     def ask_for(self, node: Node) -> None:
         """Ask for what the node says now."""
@@ -65,18 +89,26 @@ class _Tracking:
         self._arriving.take(event)
         if isinstance(event, remote.Planned):
             node.made_with = event.made_with
-        if isinstance(event, remote.FrameDone) and self._arriving.is_time():
-            self._show()
+        if isinstance(event, remote.FrameDone):
+            self._arrived.add(event.frame)
+            if self._arriving.is_time():
+                self.show()
 
     def done(self, _: Any, error: AIRotoError | None) -> None:
         """On the main thread: it is over."""
         inputs.done_with(self._node_id)
-        if self._arriving is not None and self._arriving.manifest.finished:
-            self._show()
+        self.show()
 
-    def _show(self) -> None:
-        assert self._ask is not None
-        assert self._arriving is not None
+    def has(self, frame: int) -> Callable[[], bool]:
+        """Whether a frame has arrived, and others are still to come: with the last one the work
+        is waited for.
+        """
+        return lambda: frame in self._arrived and frame < self._frames[1]
+
+    def show(self) -> None:
+        """Show what has arrived, if anything."""
+        if self._ask is None or self._arriving is None or not self._arriving.manifest.finished:
+            return
         ask, manifest = self._ask, self._arriving.manifest
         staleness.write_manifest(cache_paths.manifest_path(ask.folder, ask.key), manifest)
         node = nodes.by_id(self._node_id)

@@ -93,6 +93,42 @@ def test_a_server_that_is_killed_leaves_finished_frames_and_no_other(shot, new_s
     assert shot.written == ["comp.1001.exr", "main.1001.exr"]
 
 
+HELD = (
+    "import threading\nfrom airoto.errors import ServerUnreachableError\n"
+    "from airoto_client.node import remote\n"
+    "made = make(folder, clip, server)\nwritten, render_there = threading.Event(), remote.render\n"
+    "told = []\n"
+    "def held(ask, emit, stop):\n"
+    "    def one_by_one(event):\n"
+    "        emit(event)\n"
+    "        if isinstance(event, remote.FrameDone) and event.frame == 1002:\n"
+    "            {then}\n"
+    "    render_there(ask, one_by_one, stop)\n"
+    "remote.render = held\n"
+    "def after(scene, *_):\n"
+    "    if scene.frame_current == 1002: written.set()\n"
+    "bpy.app.handlers.render_write.append(after)\nrender()\n"
+    "tell(told=told, status=made.status)"
+)
+
+
+def test_a_frame_waits_for_its_own_matte_alone(shot, reference):
+    ran = shot.run(HELD.format(then="told.append(written.wait(60))"))
+    assert ran.code == 0, ran.said
+    assert ran.facts["told"] == [True]  # 1002 was written before the server told of 1003
+    assert ran.facts["status"] == "current: 4 frames, 1001-1004"
+    for frame in FRAMES:
+        matte = channels(reference / f"matte.{frame}.exr")
+        assert np.array_equal(shot.comp(frame)["Matte.V"], matte["A"])
+
+
+def test_what_fails_behind_a_frame_leaves_that_frame_and_none_after_it(shot):
+    ran = shot.run(HELD.format(then="raise ServerUnreachableError('gone for the test')"))
+    assert ran.code == 5, ran.said
+    assert "AIRoto: error: frame 1003: gone for the test" in ran.said
+    assert shot.written == ["comp.1001.exr", "comp.1002.exr", "main.1001.exr", "main.1002.exr"]
+
+
 def test_a_server_that_says_nothing_is_given_up(shot, new_server):
     server = new_server()
     process = shot.start(
