@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,15 @@ import numpy as np
 import pytest
 
 from airoto.sequence import Pattern
+from airoto.wire import messages as pb
+from airoto.wire import recipe as recipes
 from airoto_server.app.sample import SamplePaths, make_sample
+from airoto_server.ops.imagefile import Frame
 from airoto_server.ops.score import dtssd
+from airoto_server.scheduler.cancel import Cancel
+from airoto_server.sessions.render import render as make
+from airoto_server.sessions.workshop import Settings, Workshop
+from airoto_server.transport.plate import PlateReader
 
 from .conftest import RunningServer
 from .rendering import Message, alpha_of, channels, digests, drawn, drawn_recipe, hero, render
@@ -182,3 +190,27 @@ def test_a_missing_frame_does_no_harm_to_those_around_it(
     assert len(outcome.done) == FRAMES - (policy == "SKIP")
     for name, alpha in alphas_in(tmp_path / "out").items():
         assert 0.02 < alpha.mean() < 0.3, name
+
+
+@pytest.mark.parametrize("stability", [0.0, 1.0])
+def test_every_frame_is_decoded_once(
+    shot: SamplePaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stability: float
+) -> None:
+    read: Counter[int] = Counter()
+    plain = PlateReader.read
+
+    def counted(self: PlateReader, frame: int) -> Frame:
+        read[frame] += 1
+        return plain(self, frame)
+
+    monkeypatch.setattr(PlateReader, "read", counted)
+    recipe = recipes.from_dict(drawn_recipe(shot, tmp_path / "mattes/a.####.exr"))
+    recipe.segment.engine = recipe.track.engine = recipe.matte.engine = "null"
+    recipe.matte.stability = stability
+    workshop = Workshop(Settings(scratch=tmp_path / "scratch", threads=2))
+    try:
+        make(workshop, pb.RenderRequest(recipe=recipe), Cancel(), lambda _: None)
+    finally:
+        workshop.close()
+    assert len(read) == FRAMES
+    assert set(read.values()) == {1}

@@ -18,9 +18,11 @@ from airoto_server.transport.plate import PlateReader
 
 Made = TypeVar("Made")
 
-# Frames kept per job. Small on purpose: memory must not grow with the shot.
-# Enough for those that are decoded ahead, tracked, and wait to be matted.
-_KEPT = 6
+# Frames kept per job. Small on purpose: memory must not grow with the shot. Enough for those
+# that are decoded ahead, tracked, and wait to be matted, with the neighbours that steady edges
+# are made from. With fewer, one that is asked for too late pushes out the next, and every frame
+# is decoded twice.
+_KEPT = 12
 _AHEAD = 2
 _READERS = 2
 
