@@ -25,6 +25,7 @@ from airoto_server.ops.geometry import Window, place
 from airoto_server.ops.imagefile import HALF_MAX, MaskImage
 from airoto_server.ops.imagefile_oiio import oiio, opened, unreadable
 from airoto_server.ops.matte_file_atomic import WriteFailedError, replacing
+from airoto_server.ops.nonzero import where_not_0
 
 Plane = npt.NDArray[np.float32]
 
@@ -241,7 +242,11 @@ def _layers(matte: Matte) -> dict[str, npt.NDArray[np.float16]]:
     if len({one.name.lower() for one in matte.objects}) != len(matte.objects):
         raise ValueError(f"two layers of one name: {', '.join(named)}")
     layers.update(sorted(named.items()))  # the order in which they are read back
-    return {name: plane.astype(np.float16) for name, plane in layers.items()}
+    return {name: where_not_0(_half, plane, np.float16) for name, plane in layers.items()}
+
+
+def _half(plane: Plane) -> npt.NDArray[np.float16]:
+    return plane.astype(np.float16)
 
 
 def _exr(matte: Matte, compression: Compression) -> tuple[Any, npt.NDArray[np.float16]]:

@@ -25,8 +25,9 @@ import numpy.typing as npt
 
 from airoto_server.ops.flow import Flow, Grey, dense_flow
 from airoto_server.ops.geometry import Window, Working, place
+from airoto_server.ops.nonzero import box_of
 from airoto_server.ops.parallel import ordered_map
-from airoto_server.ops.trimap import box_of, edge_pixels
+from airoto_server.ops.trimap import edge_pixels
 
 Mask = npt.NDArray[np.float32]
 Values = npt.NDArray[np.float32]

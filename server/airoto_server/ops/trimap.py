@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from airoto_server.ops.geometry import Format, Window
+from airoto_server.ops.nonzero import box_of
 from airoto_server.ops.resample import grow, shrink
 
 Mask = npt.NDArray[np.float32]
@@ -125,15 +126,6 @@ def edge_pixels(mask: Mask) -> npt.NDArray[np.bool_]:
     """The pixels (H, W) bool to either side of a mask's edge."""
     inside = mask >= 0.5
     return _rim(inside) | _rim(~inside)
-
-
-def box_of(pixels: npt.NDArray[np.bool_]) -> Window:
-    """The smallest window around chosen pixels (H, W) bool; an empty one where there are none."""
-    rows = np.flatnonzero(pixels.any(axis=1))
-    if rows.size == 0:
-        return Window(0, 0, 0, 0)
-    columns = np.flatnonzero(pixels[rows[0] : rows[-1] + 1].any(axis=0))
-    return Window(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
 
 
 def near_edge(mask: Mask, reach: float) -> npt.NDArray[np.bool_]:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from airoto.errors import OutOfSpaceError
 from airoto_server.engines.roles import Evidence, Mask, Tracked
+from airoto_server.ops.nonzero import where_not_0
 
 # Object, height, width, confidence, bytes of the mask; height, width, bytes of the evidence.
 _HEADER = struct.Struct("<IIIdIIII")
@@ -25,7 +26,8 @@ def quantised(mask: Mask) -> Mask:
     Every mask goes through this, stored or not, so that results do not depend on which
     ones were.
     """
-    return of_steps(steps_of(mask))
+    rounded: Mask = where_not_0(lambda part: of_steps(steps_of(part)), mask, np.float32)
+    return rounded
 
 
 def steps_of(mask: Mask) -> npt.NDArray[np.uint16]:

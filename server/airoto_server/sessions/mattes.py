@@ -21,6 +21,7 @@ from airoto_server.engines.roles import Mask as Alpha
 from airoto_server.engines.roles import Matter, Tracked, Trimap
 from airoto_server.ops import stability
 from airoto_server.ops.geometry import Window
+from airoto_server.ops.nonzero import box_of
 from airoto_server.ops.seeds import seed_for
 from airoto_server.ops.stability import (
     ALPHA_RADIUS,
@@ -31,7 +32,7 @@ from airoto_server.ops.stability import (
     Part,
     Trail,
 )
-from airoto_server.ops.trimap import box_of, edge_pixels
+from airoto_server.ops.trimap import edge_pixels
 from airoto_server.scheduler.lane import Turn
 from airoto_server.sessions.matting import FrameMatting, ObjectAlpha
 from airoto_server.sessions.shot import Shot
