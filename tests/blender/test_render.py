@@ -108,6 +108,7 @@ HELD = (
     "def after(scene, *_):\n"
     "    if scene.frame_current == 1002: written.set()\n"
     "bpy.app.handlers.render_write.append(after)\nrender()\n"
+    "bpy.app.handlers.render_write.remove(after)\n"  # with it bpy 4.5 hangs at its end
     "tell(told=told, status=made.status)"
 )
 
