@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -42,6 +43,14 @@ def test_distance_and_confidence_share_the_answer_where_there_is_no_evidence() -
 def test_where_passes_disagree_evidence_decides() -> None:
     answer = both(np.maximum(RIGHT_HALF, BESIDE), LEFT_HALF)
     assert iou(answer.mask, TRUTH) > 0.95
+
+
+def test_no_trace_is_left_of_what_was_decided_against() -> None:
+    soft = [cv2.GaussianBlur(mask, (0, 0), 1.5) for mask in (np.maximum(TRUTH, BESIDE), TRUTH)]
+    answer = both(*soft).mask
+    assert answer[:, 95:].max() < 0.02
+    filled = both(cv2.GaussianBlur(RIGHT_HALF, (0, 0), 1.5), soft[1]).mask
+    assert filled[48, 50:80].min() > 0.98
 
 
 def test_what_both_passes_say_stays_whatever_evidence_says() -> None:

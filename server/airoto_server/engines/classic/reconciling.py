@@ -19,6 +19,8 @@ Bool = npt.NDArray[np.bool_]
 _LEAST = 0.0025
 # Pixels around a disagreement that the boundary may lean on.
 _AROUND = 8
+# Pixels beyond a disagreement to which both masks' soft edges reach.
+_RIM = 4
 
 
 def reconciled(ahead: Mask, back: Mask, share: float, log_odds: Plane, picture: Picture) -> Mask:
@@ -48,7 +50,7 @@ def reconciled(ahead: Mask, back: Mask, share: float, log_odds: Plane, picture: 
     inside = before > 0.5
     inside[region] = np.where(apart[region], soft > 0.5, inside[region])
     full = (blend.shape[0], blend.shape[1])
-    there = enlarge_mask(_grown(apart, 1), full, track_cut.BLUR)
+    there = enlarge_mask(_grown(apart, _RIM), full, track_cut.BLUR)
     return blend + there * (enlarge_mask(inside, full, track_cut.BLUR) - blend)
 
 
