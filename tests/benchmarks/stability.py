@@ -3,7 +3,8 @@
     python tests/benchmarks/stability.py                       # 8 frames of the sample at 1080p
     python tests/benchmarks/stability.py --size 960x540 --frames 24 --strengths 0 0.5 1
 
-Every run renders the sample clip's own recipe in a server process of its own. Errors are against
+Every run renders the sample clip's own recipe in a server process of its own, which keeps no
+results: the second run would make none. Errors are against
 the exact alpha.
 """
 
@@ -18,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from own_server import own_server
 
 from airoto.wire import recipe as recipes
 from airoto_server.app.sample import SamplePaths, make_sample
@@ -60,7 +62,9 @@ def measure(clip: SamplePaths, folder: Path, strength: float) -> tuple[float, fl
     file = folder / "shot.airoto.json"
     recipes.write(recipe, file)
     command = [sys.executable, "-m", "airoto_client.cli", "render", str(file), "--json"]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    with own_server() as link:
+        command += ["--server", link.target]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
     summary = next(
         event for event in map(json.loads, done.stdout.splitlines()) if event["event"] == "summary"
     )
