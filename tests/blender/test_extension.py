@@ -39,11 +39,10 @@ if mode == "install":
     bpy.ops.wm.read_homefile(use_empty=True)
     node = place(folder, clip, server)
     scene, tree = bpy.context.scene, node.id_data
+    scene.frame_end = 1002
     nodes.take_plate(node)
     state = state_ops.add_object(nodes.state_of(node), "hero")
-    state = state_ops.add_object(state_ops.add_point(state, 1001, 60, 50), "bag")
-    state = state_ops.add_point(state, 1001, 140, 60)
-    nodes.edit(node, "prompt", state_ops.add_point(state, 1003, 120, 60))
+    nodes.edit(node, "prompt", state_ops.add_point(state, 1001, 60, 50))
     node.view = "MATTE"
     picture(tree, node.outputs["Image"])
     scene.render.image_settings.color_depth = "32"
@@ -145,16 +144,16 @@ def test_installed_from_the_zip_it_renders_and_a_second_session_finds_it_again(
         return facts_in(ran.stdout)
 
     first = run(server, "install")
-    assert first["status"] == "current: 4 frames, 1001-1004"
+    assert first["status"] == "current: 2 frames, 1001-1002"
     assert first["command"] == ["/opt/airoto/bin/airoto"]
     for name in ("client", "grpc"):
         assert str(first[name]).startswith(f"{tmp_path}/user/extensions/.local/")
-    for frame in range(1001, 1005):
+    for frame in (1001, 1002):
         picture = tmp_path / "out" / f"main.{frame}.exr"
         ours = channels(picture)["R"]
-        theirs = channels(reference / f"matte.{frame}.exr")["A"]
+        theirs = channels(reference / f"matte.{frame}.exr")["matte_hero.A"]
         assert np.array_equal(ours, theirs)
         picture.unlink()
     again = run("unix:/nowhere/server.sock", "again")
     assert again["status"] == first["status"]
-    assert (tmp_path / "out" / "main.1004.exr").is_file()
+    assert (tmp_path / "out" / "main.1002.exr").is_file()

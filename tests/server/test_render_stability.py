@@ -73,6 +73,22 @@ def assert_same_pixels(some: Path, others: Path) -> None:
             assert (plane == b[name][layer]).all(), f"{name} {layer}"
 
 
+def test_an_objects_matte_does_not_hang_on_the_others(
+    shot: SamplePaths, server: RunningServer, tmp_path: Path
+) -> None:
+    small = {"frame": shot.first, "points": [{"x": 40.0, "y": 40.0}]}
+    corner = {"id": 2, "name": "corner", "prompts": [small]}
+    for name, others in (("alone", []), ("beside", matted(shot, tmp_path)["objects"])):
+        recipe = matted(shot, tmp_path / name)
+        recipe["objects"] = [*others, corner]
+        render(server.link, recipe, frames={"first": shot.first, "last": shot.first + 5})
+    alone, beside = pixels_in(tmp_path / "alone"), pixels_in(tmp_path / "beside")
+    assert len(alone) == 6
+    for name, planes in alone.items():
+        assert (planes["matte_corner.A"] == beside[name]["matte_corner.A"]).all(), name
+        assert beside[name]["matte_hero.A"].any()
+
+
 @pytest.mark.parametrize("size", [1, 5])
 def test_a_shot_in_chunks_is_the_whole_shot(
     shot: SamplePaths, server: RunningServer, whole: Path, tmp_path: Path, size: int

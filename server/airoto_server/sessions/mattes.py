@@ -56,20 +56,21 @@ class _Seen:
     """A frame whose masks are known, with its own trimaps.
 
     Attributes:
-        back: motion to the frame before; None where that one is not beside it.
+        back: motion to the frame before around each object, so that no object's matte hangs on
+            the others; None where that frame is not beside it.
         cleaned: masks at the plate's size, each over all that its trimap is made from; none of
             an object whose trimap somebody painted.
-        band: the picture pixels in which edges are looked at.
+        bands: the picture pixels in which each object's edges are looked at.
     """
 
     frame: int
     masks: Masks
     matting: FrameMatting
     look: Look
-    back: Motion | None
+    back: Mapping[int, Motion] | None
     trimaps: Mapping[int, Part]
     cleaned: Mapping[int, Part]
-    band: Window
+    bands: Mapping[int, Window]
 
 
 @dataclass(frozen=True)
@@ -106,24 +107,24 @@ class _Window(Generic[S]):
         later = takewhile(lambda other: other.back is not None, after)
         return cls([pair[1] for pair in earlier], one, list(later))
 
-    @property
-    def _back(self) -> list[Motion]:
+    def _back(self, name: int) -> list[Motion]:
         run = [self.one, *self.before][: len(self.before)]
-        return [one.back for one in run if one.back is not None]
+        return [one.back[name] for one in run if one.back is not None]
 
-    @property
-    def _ahead(self) -> list[Motion]:
-        return [one.back.reversed for one in self.after if one.back is not None]
+    def _ahead(self, name: int) -> list[Motion]:
+        return [one.back[name].reversed for one in self.after if one.back is not None]
 
-    @property
-    def motions(self) -> list[Motion]:
-        """From the frame to those beside it."""
-        return [*self._back[:1], *self._ahead[:1]]
+    def motions(self, name: int) -> list[Motion]:
+        """From the frame to those beside it, around an object."""
+        return [*self._back(name)[:1], *self._ahead(name)[:1]]
 
-    def trails(self, points: stability.Points) -> list[tuple[S, Trail]]:
-        """Where the frame's points lie in each of the others."""
+    def trails(self, name: int, points: stability.Points) -> list[tuple[S, Trail]]:
+        """Where points of an object's edges lie in each of the other frames."""
         found: list[tuple[S, Trail]] = []
-        for others, motions in ((self.before, self._back), (self.after, self._ahead)):
+        for others, motions in (
+            (self.before, self._back(name)),
+            (self.after, self._ahead(name)),
+        ):
             looks = [self.one.look, *(other.look for other in others)]
             found += zip(others, stability.follow(points, looks, motions), strict=True)
         return found
@@ -266,10 +267,10 @@ class MatteStage:
     def _seen(self, frame: int, masks: Masks, last: _Seen | None) -> _Seen:
         matting = self._matting(frame)
         look = Look.of(self._shot.frames.picture(frame))
-        back = None
+        back: dict[int, Motion] | None = None
         painted = {name: self._painted(name, frame) for name in sorted(masks)}
         with self._turn():
-            trimaps, cleaned, band = {}, {}, Window(0, 0, 0, 0)
+            trimaps, cleaned, bands = {}, {}, {}
             for name, given in painted.items():
                 if given is None:
                     area = matting.around(masks[name].mask)
@@ -278,11 +279,15 @@ class MatteStage:
                     trimaps[name] = own.shifted(area.x_min, area.y_min)
                 else:
                     trimaps[name] = Part.of(given)
-                band = band.union(self._looked_at(trimaps[name]))
+                bands[name] = self._looked_at(trimaps[name])
             if last is not None and self._place[frame] == self._place[last.frame] + 1:
-                both = band.union(last.band)
-                back = Motion.between(look, last.look, both, self._shot.threads)
-        return _Seen(frame, masks, matting, look, back, trimaps, cleaned, band)
+                back = {
+                    name: Motion.between(
+                        look, last.look, band.union(last.bands[name]), self._shot.threads
+                    )
+                    for name, band in bands.items()
+                }
+        return _Seen(frame, masks, matting, look, back, trimaps, cleaned, bands)
 
     def _looked_at(self, trimap: Part) -> Window:
         """The picture pixels of a trimap's band, and of any that it may be widened to."""
@@ -315,7 +320,7 @@ class MatteStage:
                 one.back,
                 trimaps,
                 one.cleaned,
-                one.band,
+                one.bands,
                 alphas,
             )
 
@@ -330,11 +335,11 @@ class MatteStage:
         grid = self._grid.part(area)
         trimap = one.trimaps[name].over(area)
         asked = rules.disputed(mask)
-        trails = window.trails(grid.points(asked))
+        trails = window.trails(name, grid.points(asked))
         neighbours = [(other.trimaps[name], trail) for other, trail in trails]
         steady = stability.steady_trimap(trimap, asked, neighbours, self._grid)
         edge = edge_pixels(mask)
-        reach = stability.motion_reach(one.masks[name].mask, window.motions)
+        reach = stability.motion_reach(one.masks[name].mask, window.motions(name))
         wider = rules.widened(steady, edge, stability.reach_at(reach, edge, grid))
         made = Part.of(rules.with_cores(wider, trimap, mask))
         return made.shifted(area.x_min, area.y_min)
@@ -357,7 +362,7 @@ class MatteStage:
         points = self._grid.part(trimap.window).points(unknown)
         neighbours = [
             stability.Neighbour(other.alphas[name], other.trimaps[name], trail)
-            for other, trail in window.trails(points)
+            for other, trail in window.trails(name, points)
         ]
         alpha, strength = one.alphas[name].over(trimap.window), self._shot.rules.stability
         return stability.steady_alpha(alpha, unknown, neighbours, self._grid, strength)
