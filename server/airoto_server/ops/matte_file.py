@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from airoto.errors import OutputError
-from airoto_server.ops.exr_zips import zips_file
+from airoto_server.ops.exr_file import compare_channels, write_channels
 from airoto_server.ops.geometry import Window, place
 from airoto_server.ops.imagefile import HALF_MAX, MaskImage
 from airoto_server.ops.imagefile_oiio import oiio, opened, unreadable
@@ -36,12 +36,20 @@ _KEY = "airoto"
 
 
 class Compression(enum.Enum):
-    """Of EXR files; the value is the reader's and writer's word for it."""
+    """Of EXR files; the value is the reader's and writer's word for it.
+
+    Attributes:
+        is_lossy: `R`, `G` and `B` come back a little different.
+    """
 
     ZIPS = "zips"
     DWAA = "dwaa"
     PIZ = "piz"
     NONE = "none"
+
+    @property
+    def is_lossy(self) -> bool:
+        return self is Compression.DWAA
 
 
 @dataclass(frozen=True)
@@ -105,28 +113,29 @@ def write_matte(path: Path, matte: Matte, *, compression: Compression = Compress
         known = ", ".join(SUFFIXES)
         raise OutputError(f"{path}: no such matte format; allowed: {known}", path=str(path))
     texts = _texts(matte, format_name)
-    if format_name == "openexr" and compression is Compression.ZIPS:
-        data = zips_file(
-            _layers(matte),
-            matte.window,
-            matte.display,
-            pixel_aspect=matte.pixel_aspect,
-            attributes=texts,
-        )
+    if format_name == "openexr":
+        layers = _layers(matte)
         with replacing(path) as temporary:
-            temporary.write_bytes(data)
-            if temporary.read_bytes() != data:
-                raise WriteFailedError("other bytes were read back")
+            write_channels(
+                temporary,
+                layers,
+                matte.window,
+                matte.display,
+                pixel_aspect=matte.pixel_aspect,
+                attributes=texts,
+                compression=compression.value,
+            )
+            # A disk may be full and say nothing: the last bytes just are not there.
+            compare_channels(temporary, layers, lossy="RGB" if compression.is_lossy else "")
         return
-    spec, pixels = _exr(matte, compression) if format_name == "openexr" else _union_only(matte)
+    spec, pixels = _union_only(matte)
     for name, text in texts.items():
         spec.attribute(name, text)
     spec.attribute("PixelAspectRatio", float(matte.pixel_aspect))
     spec.attribute("DateTime", "")  # or the time of writing goes in
     with replacing(path) as temporary:
         _write(temporary, format_name, spec, pixels)
-        # Some writers say nothing of a full disk: the last bytes just are not there.
-        _compare(temporary, spec, pixels)
+        _compare(temporary, pixels)
 
 
 @dataclass(frozen=True)
@@ -241,25 +250,13 @@ def _layers(matte: Matte) -> dict[str, npt.NDArray[np.float16]]:
             named[f"confidence_{one.name}.A"] = _unit(one.name, confidence, matte.window)
     if len({one.name.lower() for one in matte.objects}) != len(matte.objects):
         raise ValueError(f"two layers of one name: {', '.join(named)}")
-    layers.update(sorted(named.items()))  # the order in which they are read back
-    return {name: where_not_0(_half, plane, np.float16) for name, plane in layers.items()}
+    return {
+        name: where_not_0(_half, plane, np.float16) for name, plane in {**layers, **named}.items()
+    }
 
 
 def _half(plane: Plane) -> npt.NDArray[np.float16]:
     return plane.astype(np.float16)
-
-
-def _exr(matte: Matte, compression: Compression) -> tuple[Any, npt.NDArray[np.float16]]:
-    """Header and pixels (H, W, C) float16 of the EXR."""
-    layers = _layers(matte)
-    spec = oiio.ImageSpec(matte.window.width, matte.window.height, len(layers), oiio.HALF)
-    spec.channelnames = list(layers)
-    spec.x, spec.y = matte.window.x_min, matte.window.y_min
-    spec.full_x, spec.full_y = 0, 0
-    spec.full_width, spec.full_height = matte.display
-    spec.attribute("compression", compression.value)
-    # (H, W, C) contiguous: anything else is written as garbage without an error.
-    return spec, np.stack(list(layers.values()), axis=2)
 
 
 def _union_only(matte: Matte) -> tuple[Any, npt.NDArray[np.uint16]]:
@@ -305,25 +302,15 @@ def _write(path: Path, format_name: str, spec: Any, pixels: npt.NDArray[Any]) ->
         raise WriteFailedError(complaint or output.geterror())
 
 
-def _compare(path: Path, spec: Any, pixels: npt.NDArray[Any]) -> None:
+def _compare(path: Path, pixels: npt.NDArray[np.uint16]) -> None:
     """Read a written file back.
 
     Raises:
         WriteFailedError: it does not hold what was to be written.
     """
-    kind = oiio.HALF if pixels.dtype == np.float16 else oiio.UINT16
     with opened(path, str(path)) as (handle, _, _):
-        found_spec = handle.spec()
-        found = handle.read_image(0, 0, 0, found_spec.nchannels, kind)
-        if found is None or found.shape != pixels.shape:
-            raise WriteFailedError("it does not read back")
-        order = [found_spec.channelnames.index(name) for name in spec.channelnames]
-        if order != sorted(order):
-            found = found[:, :, order]
-        # As integers: comparing half floats takes five times as long.
-        same = found.view(np.uint16) == pixels.view(np.uint16)
-        lossy = spec.channelnames.count("R") * 3  # R, G, B come first; DWAA changes them
-        if not same[:, :, lossy:].all():
+        found = handle.read_image(0, 0, 0, handle.spec().nchannels, oiio.UINT16)
+        if found is None or not np.array_equal(found, pixels):
             raise WriteFailedError("other pixels were read back")
 
 
