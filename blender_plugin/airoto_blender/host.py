@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable
 
-import bpy as bpy  # for the others too
 import numpy as np
 
 from airoto.errors import FrameMissingError
 
 from . import versions
+from .versions import bpy as bpy
 
 Node = Any
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, Callable, NoReturn
 
-import bpy
+import bpy as bpy  # for the others too
 
 Node = Any
 
