@@ -87,7 +87,11 @@ class Ring:
         self.sealed = sealed
         make = sealed_memory if sealed else locked_file
         self._store = make(folder, self.size, self.nonce)
-        self._mapping = mmap.mmap(self._store.file, self.size)
+        try:
+            self._mapping = mmap.mmap(self._store.file, self.size)
+        except BaseException:
+            self._store.remove()
+            raise
         self.memory = memoryview(self._mapping)
 
     @property

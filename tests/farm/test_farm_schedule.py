@@ -119,7 +119,7 @@ def test_a_task_is_finished_by_its_last_attempt_for_the_recipe_of_now(tmp_path: 
     assert (record.state, record.attempts, record.exit_code) == (TaskState.FAILED, 2, 5)
 
 
-@pytest.mark.parametrize("code", [None, "0", 0.0, [0]])
+@pytest.mark.parametrize("code", [None, "0", 0.0, [0], False])
 def test_an_end_without_a_proper_exit_code_is_no_success(tmp_path: Path, code: object) -> None:
     made = job(tmp_path)
     step = made.step("track")

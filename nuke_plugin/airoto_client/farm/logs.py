@@ -149,7 +149,7 @@ def record_of(attempts: Sequence[Sequence[Event]]) -> TaskRecord:
     if last.get("event") != "end":
         return TaskRecord(TaskState.RUNNING, len(attempts), None, events)
     code = last.get("exit_code")
-    if not isinstance(code, int):  # no log of ours; what it did is not known to have gone well
+    if type(code) is not int:  # no log of ours; what it did is not known to have gone well
         code = 1
     state = TaskState.DONE if code == 0 else TaskState.FAILED
     return TaskRecord(state, len(attempts), code, events)
