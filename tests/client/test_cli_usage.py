@@ -50,6 +50,7 @@ def test_every_command_explains_itself(cli) -> None:
         (("render", "nope.json", "--overwrite", "maybe"), "maybe"),
         (("segment", "a.png", "--frame", "1", "--point", "1,1", "--out", "m.gif"), ".exr, .png"),
         (("segment", "a.png", "--frame", "1", "--point", "2:1,1", "--out", "m.png"), "frame 2"),
+        (("segment", "a.png", "--point", "1:1,1", "--box", "3:1,1,9,9", "--out", "m.png"), "1,3"),
         (("matte", "a.png", "--frame", "1", "--out", "m.png"), "--mask"),
         (("sample", "x", "--size", "big"), "WIDTHxHEIGHT"),
         (("recipe", "burn", "x.json"), "burn"),
@@ -275,6 +276,21 @@ def test_segment_writes_one_candidate_under_the_name_given(cli, toy, plate: Path
     missing = cli.run(*arguments, "--out", "x.exr", "--candidate", "3")
     assert missing.code == 6
     assert not (cli.folder / "x.exr").exists()
+
+
+@pytest.mark.parametrize(
+    ("prompt", "frame"),
+    [("5,5", 1001), ("1003:5,5", 1003), ("1003:5,5 --negative 7,7", 1003)],
+)
+def test_segment_takes_the_frame_of_its_prompts_or_the_first(
+    cli, toy, plate: Path, prompt: str, frame: int
+) -> None:
+    ran = cli.run(
+        *("segment", plate, "--server", toy.target, "--out", "m.png"),
+        *("--point", *prompt.split()),
+    )
+    assert ran.code == 0, ran.err
+    assert toy.journal()[-1] == f"segment {frame}"
 
 
 def test_segment_of_several_objects_names_them(cli, toy, plate: Path) -> None:

@@ -153,6 +153,7 @@ class Toy:
 
     async def Segment(self, request, context):
         await self._misbehave(request.recipe.name, context)
+        self._note(f"segment {request.frame}")
         response = pb.SegmentResponse()
         for item in request.recipe.objects:
             entry = response.objects.add(object_id=item.id)

@@ -8,7 +8,7 @@ from typing import Any
 from airoto.wire import recipe as recipes
 from airoto_client.cli import events
 from airoto_client.cli.detect_options import add_detect_options, set_detect_options
-from airoto_client.cli.inputs import probe, share_files, share_plate
+from airoto_client.cli.inputs import share_files
 from airoto_client.cli.options import (
     add_command,
     add_plate_options,
@@ -18,8 +18,7 @@ from airoto_client.cli.options import (
     using_server,
 )
 from airoto_client.cli.reporting import Reporter
-from airoto_client.cli.roto import fill_plate
-from airoto_client.cli.single import TIMEOUT
+from airoto_client.cli.single import TIMEOUT, add_frame_option, frame_of, open_frame
 from airoto_client.cli.stopping import Stopper
 from airoto_client.exit_codes import ExitCode
 
@@ -28,9 +27,7 @@ def register(verbs: Any) -> None:
     """Add the command."""
     parser = add_command(verbs, "detect", run, "Boxes of what answers to phrases on one frame.")
     add_plate_options(parser)
-    parser.add_argument(
-        "--frame", type=int, metavar="N", help="the frame (default: the plate's first)"
-    )
+    add_frame_option(parser, "the plate's first")
     parser.add_argument(
         "--text", required=True, metavar="PHRASES", help="periods between: 'person . red car'"
     )
@@ -44,15 +41,12 @@ def run(options: argparse.Namespace, reporter: Reporter, stopper: Stopper) -> Ex
     recipe = plate_of(options)
     recipe.detect.text = options.text
     set_detect_options(recipe, options)
+    recipe.detect.frame = frame_of(options, recipe.plate)
     with using_server(options, reporter, stopper) as server:
-        span = None if options.frame is None else (options.frame, options.frame)
-        shared = share_plate(server, reporter, recipe.plate, span)
-        fill_plate(recipe, probe(server, reporter, recipe.plate, shared), None)
-        first = recipe.plate.frames.first
-        recipe.detect.frame = first if options.frame is None else options.frame
+        uploads = open_frame(server, reporter, recipe, recipe.detect.frame)
         recipes.validate(recipe, parts=recipes.Parts.DETECT_CALL)
         recipe = share_files(server, recipe)
-        request = {"recipe": recipes.to_dict(recipe), "uploads": shared.uploads}
+        request = {"recipe": recipes.to_dict(recipe), "uploads": uploads}
         answer = server.link.call("Detect", request, timeout=TIMEOUT)
     for entry in answer.get("objects", []):
         reporter.event(events.found(entry, recipe.detect.frame))

@@ -1,4 +1,4 @@
-"""`airoto matte PLATE --frame N --mask FILE --out alpha.exr`: the alpha of one frame.
+"""`airoto matte PLATE --mask FILE --out alpha.exr`: the alpha of one frame.
 
 A matter that finds its subject by itself (`--engine-matte modnet`) needs neither mask nor trimap.
 """
@@ -23,7 +23,15 @@ from airoto_client.cli.options import (
 )
 from airoto_client.cli.reporting import Reporter
 from airoto_client.cli.roto import has_matter
-from airoto_client.cli.single import TIMEOUT, add_frame_options, check_free, encoding_of, open_frame
+from airoto_client.cli.single import (
+    TIMEOUT,
+    add_frame_option,
+    add_output_options,
+    check_free,
+    encoding_of,
+    frame_of,
+    open_frame,
+)
 from airoto_client.cli.stopping import Stopper
 from airoto_client.exit_codes import ExitCode
 from airoto_client.launcher import Server
@@ -37,7 +45,8 @@ def register(verbs: Any) -> None:
         verbs, "matte", run, "The alpha of one frame, from a rough mask or a trimap."
     )
     add_plate_options(parser)
-    add_frame_options(parser, "the alpha")
+    add_frame_option(parser, "the plate's first")
+    add_output_options(parser, "the alpha")
     guide = parser.add_mutually_exclusive_group()
     guide.add_argument(
         "--mask", metavar="FILE", help="a rough mask, 0 to 1; not for an engine that needs none"
@@ -66,23 +75,24 @@ def run(options: argparse.Namespace, reporter: Reporter, stopper: Stopper) -> Ex
     encodings = {kind: encoding_of(path) for kind, path in results.items()}
     check_free(list(results.values()), options)
     recipe = plate_of(options)
+    frame = frame_of(options, recipe.plate)
     recipe.matte.engine = options.engine_matte
     recipe.matte.trimap.narrow = options.trimap_narrow
     recipe.matte.trimap.wide = options.trimap_wide
     with using_server(options, reporter, stopper) as server:
-        uploads = open_frame(server, reporter, recipe, options.frame)
+        uploads = open_frame(server, reporter, recipe, frame)
         recipes.validate(recipe, parts=recipes.Parts.MATTE_CALL)
         recipe = share_files(server, recipe)
         request = {
             "recipe": recipes.to_dict(recipe),
-            "frame": options.frame,
+            "frame": frame,
             "uploads": uploads,
             "foreground": "foreground" in results,
             **_guide(server, options),
         }
         found = server.link.call("Matte", request, timeout=TIMEOUT)
         for note in found.get("notes", ()):
-            reporter.event(events.warning(note, options.frame))
+            reporter.event(events.warning(note, frame))
         for kind, path in results.items():
             server.link.download(found[f"{kind}_handle"], path, encoding=encodings[kind])
             reporter.event(events.result(kind, str(path)))

@@ -106,6 +106,12 @@ def split_search(flags: Sequence[Flag]) -> tuple[Search | None, list[Flag]]:
     return Search(" . ".join(texts), frames.pop()), left
 
 
+def named_frames(flags: Sequence[Flag]) -> set[int]:
+    """The frames that prompts name with a `FRAME:` before their value."""
+    prompts = (flag.value for flag in flags if flag.option != "--object")
+    return {int(value.partition(":")[0]) for value in prompts if _HAS_FRAME.match(value)}
+
+
 def build_objects(
     flags: Sequence[Flag], *, frame: int | None = None, subject: bool = False
 ) -> list[RotoObject]:

@@ -1,4 +1,4 @@
-"""`airoto segment PLATE --frame N --point ... --out mask.png`: candidate masks of one frame."""
+"""`airoto segment PLATE --point 1001:812,455 --out mask.png`: candidate masks of one frame."""
 
 from __future__ import annotations
 
@@ -20,7 +20,15 @@ from airoto_client.cli.options import (
 )
 from airoto_client.cli.prompts import add_prompt_options, build_objects
 from airoto_client.cli.reporting import Reporter
-from airoto_client.cli.single import TIMEOUT, add_frame_options, check_free, encoding_of, open_frame
+from airoto_client.cli.single import (
+    TIMEOUT,
+    add_frame_option,
+    add_output_options,
+    check_free,
+    encoding_of,
+    frame_of,
+    open_frame,
+)
 from airoto_client.cli.stopping import Stopper
 from airoto_client.exit_codes import ExitCode
 
@@ -31,7 +39,8 @@ def register(verbs: Any) -> None:
     """Add the command."""
     parser = add_command(verbs, "segment", run, "Candidate masks of one frame from prompts.")
     add_plate_options(parser)
-    add_frame_options(parser, "the mask; candidates become mask.1.png, mask.2.png, ...")
+    add_frame_option(parser, "the one that the prompts name, else the plate's first")
+    add_output_options(parser, "the mask; candidates become mask.1.png, mask.2.png, ...")
     add_prompt_options(parser, one_frame=True)
     parser.add_argument(
         "--candidate",
@@ -49,7 +58,9 @@ def run(options: argparse.Namespace, reporter: Reporter, stopper: Stopper) -> Ex
     out = Path(options.out).absolute()
     encoding = encoding_of(out)
     recipe = plate_of(options)
-    recipe.objects.extend(build_objects(options.prompts or (), frame=options.frame))
+    flags = options.prompts or ()
+    frame = frame_of(options, recipe.plate, flags)
+    recipe.objects.extend(build_objects(flags, frame=frame))
     for item in recipe.objects:
         if item.prompts[0].mask.path:
             item.prompts[0].mask.path = str(Path(item.prompts[0].mask.path).absolute())
@@ -59,10 +70,10 @@ def run(options: argparse.Namespace, reporter: Reporter, stopper: Stopper) -> Ex
     numbers = [only] if only else list(_CANDIDATES)
     check_free([_place(out, names, i, n, only) for i in names for n in numbers], options)
     with using_server(options, reporter, stopper) as server:
-        uploads = open_frame(server, reporter, recipe, options.frame)
+        uploads = open_frame(server, reporter, recipe, frame)
         recipes.validate(recipe, parts=recipes.Parts.SEGMENT_CALL)
         recipe = share_files(server, recipe)
-        request = {"recipe": recipes.to_dict(recipe), "frame": options.frame, "uploads": uploads}
+        request = {"recipe": recipes.to_dict(recipe), "frame": frame, "uploads": uploads}
         found = server.link.call("Segment", request, timeout=TIMEOUT)
         for entry in found.get("objects", []):
             candidates = entry.get("candidates", [])
