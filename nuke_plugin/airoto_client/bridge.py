@@ -11,16 +11,9 @@ import threading
 from typing import IO, Any, Callable
 
 import airoto
-from airoto.errors import AIRotoError, BadRequestError, BusyError, InternalError
+from airoto.errors import AIRotoError, BadRequestError, BusyError, InternalError, error_to_dict
 from airoto.wire.access import Access
-from airoto_client.bridge_protocol import (
-    HEARTBEAT,
-    MAX_LINE,
-    PROTOCOL,
-    decode_line,
-    encode_line,
-    error_to_dict,
-)
+from airoto_client.bridge_protocol import HEARTBEAT, MAX_LINE, PROTOCOL, decode_line, encode_line
 from airoto_client.grpc_link import Cancel, GrpcLink
 from airoto_client.link import CALL_TIMEOUT, Message
 

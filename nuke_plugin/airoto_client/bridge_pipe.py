@@ -15,15 +15,19 @@ import time
 from collections.abc import Generator, Sequence
 from typing import Callable
 
-from airoto.errors import AIRotoError, ServerUnreachableError, TimedOutError
+from airoto.errors import (
+    AIRotoError,
+    ServerUnreachableError,
+    TimedOutError,
+    error_from_dict,
+    error_to_dict,
+)
 from airoto_client.bridge_protocol import (
     MAX_LINE,
     PROTOCOL,
     decode_line,
     describe_exit,
     encode_line,
-    error_from_dict,
-    error_to_dict,
     scrubbed_environment,
 )
 from airoto_client.link import Message

@@ -27,7 +27,7 @@ import signal
 from collections.abc import Mapping
 from typing import Any
 
-from airoto.errors import AIRotoError, BadRequestError, InternalError, Violation, all_kinds
+from airoto.errors import BadRequestError
 
 PROTOCOL = 1
 # The largest gRPC message, in base64, fits.
@@ -85,40 +85,6 @@ def decode_line(line: bytes) -> dict[str, Any]:
     if not isinstance(message, dict):
         raise BadRequestError(f"a line that is not a JSON object: {type(message).__name__}")
     return message
-
-
-def error_to_dict(error: AIRotoError) -> dict[str, Any]:
-    """An error as `airoto.wire.status.error_to_dict` has it: every key is always there."""
-    return {
-        "kind": error.kind,
-        "message": error.message,
-        "hint": error.hint,
-        "violations": [
-            {"path": entry.path, "found": entry.found, "allowed": entry.allowed}
-            for entry in error.violations
-        ],
-        "frame": error.frame,
-        "path": error.path,
-        "retry_after_seconds": error.retry_after,
-        "request_id": error.request_id,
-    }
-
-
-def error_from_dict(found: Mapping[str, Any]) -> AIRotoError:
-    """The error that `error_to_dict` wrote; an unknown kind becomes an InternalError."""
-    cls = all_kinds().get(str(found.get("kind", "")), InternalError)
-    return cls(
-        str(found.get("message", "an error without a message")),
-        hint=str(found.get("hint", "")),
-        violations=tuple(
-            Violation(str(v.get("path", "")), str(v.get("found", "")), str(v.get("allowed", "")))
-            for v in found.get("violations", ())
-        ),
-        frame=found.get("frame"),
-        path=str(found.get("path", "")),
-        retry_after=float(found.get("retry_after_seconds", 0.0)),
-        request_id=str(found.get("request_id", "")),
-    )
 
 
 def describe_exit(returncode: int) -> str:

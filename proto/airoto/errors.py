@@ -1,13 +1,14 @@
 """The errors of AIRoto, the same on both sides of the wire.
 
 Standard library only: engines, hosts and the wire all raise these. `airoto.wire.status`
-translates them to gRPC statuses and back.
+translates them to gRPC statuses and back, `error_to_dict` to JSON.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True)
@@ -212,3 +213,37 @@ def all_kinds() -> dict[str, type[AIRotoError]]:
             found[cls.kind] = cls
         waiting.extend(cls.__subclasses__())
     return found
+
+
+def error_to_dict(error: AIRotoError) -> dict[str, Any]:
+    """An error as JSON can hold it; every key is always there."""
+    return {
+        "kind": error.kind,
+        "message": error.message,
+        "hint": error.hint,
+        "violations": [
+            {"path": entry.path, "found": entry.found, "allowed": entry.allowed}
+            for entry in error.violations
+        ],
+        "frame": error.frame,
+        "path": error.path,
+        "retry_after_seconds": error.retry_after,
+        "request_id": error.request_id,
+    }
+
+
+def error_from_dict(found: Mapping[str, Any]) -> AIRotoError:
+    """The error that `error_to_dict` wrote; InternalError for a kind of a newer version."""
+    cls = all_kinds().get(str(found.get("kind", "")), InternalError)
+    return cls(
+        str(found.get("message", "an error without a message")),
+        hint=str(found.get("hint", "")),
+        violations=tuple(
+            Violation(str(v.get("path", "")), str(v.get("found", "")), str(v.get("allowed", "")))
+            for v in found.get("violations", ())
+        ),
+        frame=found.get("frame"),
+        path=str(found.get("path", "")),
+        retry_after=float(found.get("retry_after_seconds", 0.0)),
+        request_id=str(found.get("request_id", "")),
+    )

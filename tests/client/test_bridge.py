@@ -16,15 +16,19 @@ from typing import Any
 import pytest
 
 import airoto_client
-from airoto.errors import BadRequestError, InternalError, ServerUnreachableError, TimedOutError
+from airoto.errors import (
+    BadRequestError,
+    InternalError,
+    ServerUnreachableError,
+    TimedOutError,
+    error_from_dict,
+)
 from airoto_client.bridge_link import BridgeLink
 from airoto_client.bridge_protocol import (
     MAX_LINE,
     decode_line,
     describe_exit,
     encode_line,
-    error_from_dict,
-    error_to_dict,
     scrubbed_environment,
 )
 
@@ -318,24 +322,10 @@ def test_the_bridge_link_needs_only_the_standard_library_of_python_3_9(toy, brid
 # ---- lines and errors ----------------------------------------------------------------------
 
 
-def test_an_error_survives_its_json_form() -> None:
-    error = BadRequestError("m", hint="h", frame=0, path="p", retry_after=2.5)
-    back = error_from_dict(json.loads(json.dumps(error_to_dict(error))))
-    assert type(back) is BadRequestError
-    assert error_to_dict(back) == error_to_dict(error)
-
-
 def test_an_error_of_a_newer_version_is_an_internal_one() -> None:
     back = error_from_dict({"kind": "from_the_future", "message": "m"})
     assert type(back) is InternalError
     assert back.message == "m"
-
-
-def test_error_dicts_are_those_of_the_wire() -> None:
-    from airoto.wire.status import error_to_dict as wire_form
-
-    error = BadRequestError("m", hint="h", frame=3, path="p", retry_after=2.5)
-    assert error_to_dict(error) == wire_form(error)
 
 
 def test_a_line_is_one_object_and_one_line() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airoto import errors
-from airoto.errors import AIRotoError, Violation, all_kinds
+from airoto.errors import AIRotoError, Violation, all_kinds, error_from_dict, error_to_dict
 from airoto.wire import detail, status
 from airoto.wire.channel import connect, parse_target
 from airoto.wire.messages import ErrorDetail, GetServerInfoRequest, RenderRequest, RenderResponse
@@ -211,8 +211,8 @@ def test_a_kind_of_a_newer_version_falls_back_on_the_status_but_keeps_its_words(
 
 @pytest.mark.parametrize(("kind", "cls"), KINDS)
 def test_an_error_goes_through_a_json_line(kind: str, cls: type[AIRotoError]) -> None:
-    line = json.dumps(status.error_to_dict(example(cls)))
-    assert everything(status.error_from_dict(json.loads(line))) == everything(example(cls))
+    line = json.dumps(error_to_dict(example(cls)))
+    assert everything(error_from_dict(json.loads(line))) == everything(example(cls))
     assert json.loads(line)["kind"] == kind
 
 

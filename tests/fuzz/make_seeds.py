@@ -9,14 +9,14 @@ from pathlib import Path
 
 from readers import READERS, tried
 
-from airoto.errors import RecipeError, Violation
+from airoto.errors import RecipeError, Violation, error_to_dict
 from airoto.wire import messages as pb
 from airoto.wire import recipe as recipes
 from airoto.wire.chunks import chunks_of_bytes
 from airoto.wire.methods import METHODS
 from airoto.wire.parts import to_wire
 from airoto.wire.status import error_to_detail
-from airoto_client.bridge_protocol import encode_line, error_to_dict
+from airoto_client.bridge_protocol import encode_line
 from airoto_client.node import state as states
 from airoto_client.node.asking import SeenPlate
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
-from airoto.errors import AIRotoError
+from airoto.errors import AIRotoError, error_from_dict
 from airoto.wire import messages as pb
 from airoto.wire import recipe as recipes
 from airoto.wire.caller import caller_of
@@ -21,7 +21,7 @@ from airoto.wire.jsonform import from_dict, to_dict
 from airoto.wire.methods import METHODS
 from airoto.wire.parts import from_wire, to_wire
 from airoto.wire.status import error_from_detail, error_to_detail
-from airoto_client.bridge_protocol import decode_line, encode_line, error_from_dict
+from airoto_client.bridge_protocol import decode_line, encode_line
 from airoto_client.nk.requests import kind_of, request_of
 from airoto_client.nk.script import parse_script
 from airoto_client.presets.reader import parse

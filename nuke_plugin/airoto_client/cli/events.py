@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airoto.errors import AIRotoError
-from airoto_client.bridge_protocol import error_to_dict
+from airoto.errors import AIRotoError, error_to_dict
 from airoto_client.exit_codes import ExitCode
 from airoto_client.link import Message
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from airoto.errors import AIRotoError, InternalError, OutputExistsError, PlateError
+from airoto.errors import AIRotoError, InternalError, OutputExistsError, PlateError, error_from_dict
 from airoto.sequence import Pattern
 from airoto.wire.messages import FrameRange, Overwrite, Recipe
 from airoto.wire.recipe import recipe_hash, to_dict
-from airoto_client.bridge_protocol import error_from_dict
 from airoto_client.cli import events
 from airoto_client.cli.inputs import SharedPlate, share_files
 from airoto_client.cli.reporting import Reporter

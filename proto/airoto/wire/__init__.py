@@ -10,8 +10,7 @@ Client and server both use it; it needs grpcio, protobuf and fileseq and runs on
 - `channel`: `connect(target, credentials=None)`, `parse_target(text) -> Target`,
   `default_target()`, `channel_options()`, `server_options()`, `CHUNK_BYTES`.
 - `status`: `to_status(error) -> Status(code, details, trailing_metadata)`,
-  `from_rpc_error(exc, target="")`, `error_to_dict`, `error_from_dict`, `error_to_detail`,
-  `error_from_detail`.
+  `from_rpc_error(exc, target="")`, `error_to_detail`, `error_from_detail`.
 - `chunks`: `chunks_of_bytes(content, data)`, `chunks_of_file(path)`,
   `Collector(sink, max_bytes=...)` with `add(chunk)` and `finish() -> PlaneHeader`.
 - `jsonform`: any message to and from its JSON form: `from_dict(cls, data)`, `to_dict(message)`,

@@ -1,9 +1,6 @@
-"""Errors as data: the ErrorDetail message that travels beside a gRPC status, and plain dicts
-for the bridge's JSON lines."""
+"""Errors as data: the ErrorDetail message that travels beside a gRPC status."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from airoto.errors import AIRotoError, InternalError, Violation, all_kinds
 from airoto.wire.messages import ErrorDetail, FieldViolation
@@ -62,39 +59,6 @@ def error_from_detail(
         frame=detail.frame if detail.HasField("frame") else None,
         path=detail.path,
         retry_after=detail.retry_after_seconds,
-    )
-
-
-def error_to_dict(error: AIRotoError) -> dict[str, Any]:
-    """`error` for a JSON line; every key is always there."""
-    return {
-        "kind": error.kind,
-        "message": error.message,
-        "hint": error.hint,
-        "violations": [
-            {"path": entry.path, "found": entry.found, "allowed": entry.allowed}
-            for entry in error.violations
-        ],
-        "frame": error.frame,
-        "path": error.path,
-        "retry_after_seconds": error.retry_after,
-        "request_id": error.request_id,
-    }
-
-
-def error_from_dict(data: dict[str, Any]) -> AIRotoError:
-    """The error that `error_to_dict` wrote; InternalError for a kind of a newer version."""
-    return all_kinds().get(data["kind"], InternalError)(
-        data["message"],
-        hint=data["hint"],
-        violations=tuple(
-            Violation(entry["path"], entry["found"], entry["allowed"])
-            for entry in data["violations"]
-        ),
-        frame=data["frame"],
-        path=data["path"],
-        retry_after=data["retry_after_seconds"],
-        request_id=data.get("request_id", ""),
     )
 
 

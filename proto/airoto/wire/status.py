@@ -9,13 +9,7 @@ from google.protobuf.message import DecodeError
 
 from airoto import errors
 from airoto.errors import AIRotoError
-from airoto.wire.detail import (
-    clip,
-    error_from_detail,
-    error_from_dict,
-    error_to_detail,
-    error_to_dict,
-)
+from airoto.wire.detail import clip, error_from_detail, error_to_detail
 from airoto.wire.messages import ErrorDetail
 
 __all__ = [
@@ -23,9 +17,7 @@ __all__ = [
     "ERROR_KEY",
     "Status",
     "error_from_detail",
-    "error_from_dict",
     "error_to_detail",
-    "error_to_dict",
     "from_rpc_error",
     "to_status",
 ]
