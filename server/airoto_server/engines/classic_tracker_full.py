@@ -8,10 +8,14 @@ what each is worth: `docs/classic-tracker.md`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from airoto_server.engines.registry import EngineSpec, LoadOptions, Role
-from airoto_server.engines.roles import EngineFacts, TrackRun
+from airoto_server.engines.roles import EngineFacts, Mask, Picture, TrackRun
 from airoto_server.ops.parallel import limit_libraries
+
+if TYPE_CHECKING:
+    from airoto_server.engines.edge_model import EdgeModel
 
 
 class ClassicTracker:
@@ -19,7 +23,7 @@ class ClassicTracker:
 
     facts = EngineFacts(
         name="classic",
-        version="4",
+        version="5",
         description="flow, camera motion, boosted trees and a smooth cut on the CPU; no weights",
         licence="Apache-2.0",
         working_size=854,
@@ -46,4 +50,11 @@ def _load(options: LoadOptions) -> ClassicTracker:
     return ClassicTracker()
 
 
-SPECS = (EngineSpec(Role.TRACKER, ClassicTracker.facts, _load, rank=1),)
+def edges(picture: Picture, mask: Mask) -> EdgeModel | None:
+    """What decides a mask's boundary on the plate; see `classic.refining`."""
+    from airoto_server.engines.classic.refining import edge_model
+
+    return edge_model(picture, mask)
+
+
+SPECS = (EngineSpec(Role.TRACKER, ClassicTracker.facts, _load, rank=1, edges=edges),)

@@ -12,9 +12,15 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from airoto.errors import EngineUnavailableError
-from airoto_server.engines.roles import Engine, EngineFacts
+from airoto_server.engines.roles import Engine, EngineFacts, Mask, Picture
+
+if TYPE_CHECKING:  # imports a compiler
+    from airoto_server.engines.edge_model import EdgeModel
+
+Edges = Callable[[Picture, Mask], "EdgeModel | None"]
 
 # Modules that export SPECS, in the order in which `airoto info` lists them.
 MODULES: tuple[str, ...] = (
@@ -72,6 +78,8 @@ class EngineSpec:
             never (an engine that must be asked for by name).
         checkpoint: name in `weights/manifest.toml`, or empty.
         parts: for a system composed of other engines, their roles; it is never loaded itself.
+        edges: of a tracker whose masks can be decided again on the plate's own pixels: what
+            decides them, of the picture it tracked and a mask of it. Needs nothing loaded.
     """
 
     role: Role
@@ -80,6 +88,7 @@ class EngineSpec:
     rank: int = 0
     checkpoint: str = ""
     parts: tuple[Role, ...] = ()
+    edges: Edges | None = None
 
 
 def all_specs() -> tuple[EngineSpec, ...]:

@@ -201,6 +201,7 @@ class ShotKeys:
             repr(shot.window),
             repr(shot.rules),
             self.engine(Role.MATTER),
+            self._edges(),
             shot.seed,
             object_id,
             # Transparent things are found by a detector.
@@ -208,6 +209,13 @@ class ShotKeys:
             if shot.see_through
             else None,
         )
+
+    def _edges(self) -> tuple[str, ...] | None:
+        """The tracker where it decides the boundary of a matte, which a matter does else."""
+        tracker = self._shot.engines.get(Role.TRACKER)
+        if Role.MATTER in self._shot.engines or tracker is None or tracker.edges is None:
+            return None
+        return self.engine(Role.TRACKER)
 
     def _looks(self, object_id: int, frame: int) -> tuple[object, ...]:
         """A frame's pixels, and a trimap that was painted for it."""

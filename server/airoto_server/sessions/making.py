@@ -9,10 +9,11 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from airoto.errors import CancelledError
 from airoto_server.engines.registry import Role
-from airoto_server.engines.roles import Engine, MatteResult, Tracked, Trimap
+from airoto_server.engines.roles import Engine, Mask, MatteResult, Tracked, Trimap
 from airoto_server.ops.boxes import Box
 from airoto_server.scheduler.cancel import Cancel
 from airoto_server.scheduler.lane import Turn
@@ -36,6 +37,9 @@ from airoto_server.sessions.shot import Shot
 from airoto_server.sessions.subject import SubjectMatting, subject_of
 from airoto_server.sessions.tracking import GroupTracking
 from airoto_server.sessions.workshop import Workshop
+
+if TYPE_CHECKING:
+    from airoto_server.engines.edge_model import EdgeModel
 
 Masks = Mapping[int, Tracked]
 
@@ -270,6 +274,7 @@ class Making:
             todo,
             surroundings=self._groups.surroundings,
             painted=self._painted_trimap,
+            drawn=self._drawn,
             turn=self._turn,
             unit=lambda frames: self._tally.unit("matte", frames),
             matting=lambda frame: self._matting(frame, self._see_through.boxes(frame)),
@@ -316,7 +321,18 @@ class Making:
             threads=shot.threads,
             check=self._cancel.check,
             see_through=see_through,
+            edges=self._edges(frame),
         )
+
+    def _edges(self, frame: int) -> Callable[[Mask], EdgeModel | None] | None:
+        spec = self._shot.engines.get(Role.TRACKER)
+        if spec is None or (edges := spec.edges) is None:
+            return None
+        return lambda mask: edges(self._shot.frames.picture(frame), mask)
+
+    def _drawn(self, object_id: int, frame: int) -> bool:
+        prompt = self._prompts.get((object_id, frame))
+        return prompt is not None and prompt.HasField("mask")
 
     def _painted_trimap(self, object_id: int, frame: int) -> Trimap | None:
         prompt = self._prompts.get((object_id, frame))

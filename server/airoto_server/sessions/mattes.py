@@ -186,6 +186,7 @@ class MatteStage:
         todo: frames to answer, ascending.
         surroundings: of the shot's frames.
         painted: the trimap that was painted for an object on a frame, if there is one.
+        drawn: whether an object's mask on a frame was drawn by hand.
         turn: takes the device for one piece of work.
         unit: times a piece of work that counts as so many frames.
         matting: how a frame is matted.
@@ -199,6 +200,7 @@ class MatteStage:
         *,
         surroundings: Surroundings,
         painted: Callable[[int, int], Trimap | None],
+        drawn: Callable[[int, int], bool],
         turn: Callable[[], AbstractContextManager[Turn]],
         unit: Callable[[int], AbstractContextManager[None]],
         matting: Callable[[int], FrameMatting],
@@ -207,6 +209,7 @@ class MatteStage:
         self._shot = shot
         self._todo = frozenset(todo)
         self._painted = painted
+        self._drawn = drawn
         self._turn = turn
         self._unit = unit
         self._matting = matting
@@ -246,6 +249,8 @@ class MatteStage:
                 with self._turn() as turn:
                     if trimap is not None and matter is not None:
                         made = matting.from_trimap(trimap, matter, seed=seed, pause=turn)
+                    elif matter is None and self._drawn(object_id, frame):
+                        made = matting.as_drawn(tracked.mask)
                     else:
                         made = matting.alpha(tracked.mask, matter, seed=seed, pause=turn)
                 alphas[object_id] = made

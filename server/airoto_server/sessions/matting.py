@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,9 @@ from airoto_server.ops.trimap import (
     trimap_fixed,
     with_cores,
 )
+
+if TYPE_CHECKING:
+    from airoto_server.engines.edge_model import EdgeModel
 
 # Linear light above this tells a matter nothing more, and would drown the rest.
 _BRIGHTEST = np.float32(8.0)
@@ -118,6 +122,8 @@ class FrameMatting:
         window: what the answers cover, in the files' pixels.
         check: raises when the job was cancelled; called for each window of the matter.
         see_through: boxes of transparent things, in pixels counted from the window's corner.
+        edges: what decides the boundary of a mask of the working picture where no matter does;
+            None: nothing, the mask is brought to the plate as it is.
     """
 
     def __init__(
@@ -132,6 +138,7 @@ class FrameMatting:
         threads: int,
         check: Callable[[], None],
         see_through: Sequence[Box] = (),
+        edges: Callable[[Mask], EdgeModel | None] | None = None,
     ) -> None:
         self._frame = frame
         self._window = window
@@ -142,6 +149,7 @@ class FrameMatting:
         self._threads = threads
         self._check = check
         self._see_through = see_through
+        self._edges = edges
         self._grid = Grid.of(working, window, scale)
 
     @property
@@ -154,8 +162,7 @@ class FrameMatting:
     ) -> ObjectAlpha:
         """From a mask of the working picture; `pause` as in `matte_in_windows`."""
         if matter is None:
-            whole = Window.sized(self._window.width, self._window.height)
-            return ObjectAlpha(self._rules.finished(self.cleaned(mask, whole)), None)
+            return ObjectAlpha(self._rules.finished(self._rules.cleaned(self.refined(mask))), None)
         area = self.around(mask)
         part = Part(area, self.trimap(self.cleaned(mask, area), area))
         return self.from_trimap(part.whole(self._grid.shape), matter, seed=seed, pause=pause)
@@ -174,6 +181,29 @@ class FrameMatting:
             return np.zeros((0, 0), np.float32)
         window = area.shifted(self._window.x_min, self._window.y_min)
         return self._rules.cleaned(mask_to_plate(mask, self._working, window, self._scale))
+
+    def as_drawn(self, mask: Mask) -> ObjectAlpha:
+        """A drawn mask of the working picture, which no pixels overrule."""
+        whole = Window.sized(self._window.width, self._window.height)
+        return ObjectAlpha(self._rules.finished(self.cleaned(mask, whole)), None)
+
+    def refined(self, mask: Mask) -> Mask:
+        """A mask of the working picture over the output window, its boundary as pixels say."""
+        working, window, scale = self._working, self._window, self._scale
+        enlarged = mask_to_plate(mask, working, window, scale)
+        model = None if self._edges is None else self._edges(mask)
+        if model is None:
+            return enlarged
+        # The planes lie over the working picture, which is counted from the display window.
+        height, width = model.shape
+        rows, columns = height / working.height, width / working.width
+        down, across = working.scale_y / scale, working.scale_x / scale
+        return model.decide(
+            enlarged,
+            self._picture_of,
+            (down * rows, (window.y_min * down - working.window.y_min) * rows),
+            (across * columns, (window.x_min * across - working.window.x_min) * columns),
+        )
 
     def from_plate_mask(
         self, mask: Mask, matter: Matter | None, *, seed: int, pause: Pause | None = None

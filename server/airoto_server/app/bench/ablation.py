@@ -16,7 +16,7 @@ import numpy as np
 from airoto_server.app.bench import clips, quality, report, tracking
 from airoto_server.engines.classic.track_run import ClassicRun
 from airoto_server.engines.classic.track_settings import Settings
-from airoto_server.engines.classic_tracker_full import ClassicTracker
+from airoto_server.engines.classic_tracker_full import ClassicTracker, edges
 from airoto_server.engines.roles import TrackRun
 from airoto_server.ops.parallel import limit_libraries
 
@@ -84,7 +84,8 @@ def run(options: argparse.Namespace, say: Callable[[str], None]) -> None:
     data = {}
     for name, settings in variants(weights=options.weights).items():
         tracker = _Variant(settings)
-        scores = [tracking.follow(tracker, clip, tracking.Protocol()) for clip in shots]
+        protocol, refined = tracking.Protocol(), edges if settings.refine else None
+        scores = [tracking.follow(tracker, clip, protocol, refined) for clip in shots]
         data[name] = report.tracker_data(scores)
         say(f"{name}: J&F {data[name]['jf_mean']:.1f}")
     print("\n" + report.drawn(report.tracker_table(data)))

@@ -156,7 +156,7 @@ def _trackers(
         for spec in engines.of(Role.TRACKER):
             with engines.residency.lease(spec) as tracker:
                 assert isinstance(tracker, Tracker)
-                score = tracking.follow(tracker, clip, protocol)
+                score = tracking.follow(tracker, clip, protocol, spec.edges)
             name = spec.facts.name
             scores.setdefault(name, []).append(score)
             say(f"{clip.name}: {name} J&F {score.jf:.1f}, {score.seconds_per_frame:.3f} s/frame")

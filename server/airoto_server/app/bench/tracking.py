@@ -13,6 +13,7 @@ import numpy as np
 
 from airoto.errors import EngineUnavailableError
 from airoto_server.app.bench.clips import Bool, Clip, at_working_size, mask_at
+from airoto_server.engines.registry import Edges
 from airoto_server.engines.roles import Mask, Picture, Tracked, Tracker, TrackRun
 from airoto_server.ops.stages import clocked, stage
 from airoto_server.sessions.masks import MaskStore
@@ -86,22 +87,27 @@ class ClipScore:
         return sum(self.stages.values()) / max(1, self.steps)
 
 
-def follow(tracker: Tracker, clip: Clip, protocol: Protocol) -> ClipScore:
+def follow(
+    tracker: Tracker, clip: Clip, protocol: Protocol, edges: Edges | None = None
+) -> ClipScore:
     """Track a clip from the first mask of each object, as a job would, and judge it.
 
     A correction adds, for the object that is worst on its worst frame, the true mask there;
     then everything is tracked again, both ways.
+
+    Args:
+        edges: decides the boundary of masks again on the clip's own pixels; see `EngineSpec`.
 
     Raises:
         EngineUnavailableError: vos-benchmark is not installed.
     """
     evaluator = _evaluator()
     keys = {number: [first] for number, first in clip.objects.items()}
-    score = _track(tracker, clip, keys, protocol, evaluator)
+    score = _track(tracker, clip, keys, protocol, evaluator, edges)
     for _ in range(protocol.corrections):
         worst = min(score.scores, key=lambda one: one.j + one.f)
         keys[worst.number] = sorted({*keys[worst.number], worst.frame})
-        score = _track(tracker, clip, keys, protocol, evaluator)
+        score = _track(tracker, clip, keys, protocol, evaluator, edges)
     return score
 
 
@@ -175,6 +181,7 @@ def _track(
     keys: Mapping[int, Sequence[int]],
     protocol: Protocol,
     evaluator: Any,
+    edges: Edges | None,
 ) -> ClipScore:
     side = tracker.facts.working_size
     full = clip.picture(0).shape[:2]
@@ -218,8 +225,14 @@ def _track(
         found: dict[int, dict[int, tuple[Bool, float]]] = {number: {} for number in keys}
         for frame, answer in tracking.results():
             for number, tracked in answer.items():
-                mask = mask_at(tracked.mask, full) > _HALF
-                found[number][frame] = (mask, tracked.confidence)
+                mask = mask_at(tracked.mask, full)
+                if edges is not None and frame not in keys[number]:
+                    picture = clip.picture(frame)
+                    seen = at_working_size(picture, side)
+                    with stage("refine"):
+                        model = edges(seen, tracked.mask)
+                        mask = mask if model is None else model.over_whole(mask, picture)
+                found[number][frame] = (mask > _HALF, tracked.confidence)
     return _judged(clip, keys, watched.steps, clock.seconds, found, evaluator)
 
 

@@ -39,18 +39,19 @@ def edge_costs(lab: Plane, strength: float) -> Plane:
         strength: cost between pixels of equal colour, a pixel apart.
     """
     height, width = lab.shape[:2]
-    squared = np.zeros((4, height, width), np.float32)
-    there = np.zeros((4, height, width), np.bool_)
-    for index, (down, right) in enumerate(_OFFSETS):
-        if height <= down or width <= abs(right):
-            continue
-        here, beside = _pair(height, width, down, right)
-        change = lab[here] - lab[beside]
-        squared[index][here] = squared_length(change)
-        there[index][here] = True
-    beta = 1 / (2 * max(float(squared[there].mean()), 1e-3)) if there.any() else 1.0
-    lengths = np.asarray([1, 1, np.sqrt(2), np.sqrt(2)], np.float32)[:, None, None]
-    costs: Plane = strength * np.exp(-beta * squared) / lengths * there
+    costs = np.zeros((4, height, width), np.float32)
+    there = []
+    for plane, (down, right) in zip(costs, _OFFSETS, strict=True):
+        if height > down and width > abs(right):
+            here, beside = _pair(height, width, down, right)
+            plane[here] = squared_length(lab[here] - lab[beside])
+            there.append((plane[here], strength / float(np.hypot(down, right))))
+    pairs = sum(part.size for part, _ in there)
+    mean = float(costs.sum(dtype=np.float64)) / max(pairs, 1)
+    beta = np.float32(-1 / (2 * max(mean, 1e-3)))
+    for part, most in there:
+        np.exp(np.multiply(part, beta, out=part), out=part)
+        part *= np.float32(most)
     return costs
 
 

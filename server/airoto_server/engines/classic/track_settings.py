@@ -20,6 +20,7 @@ class Settings:
         cut: a smooth boundary along edges of the picture.
         update: learning from frames that the tracker itself answered.
         redetect: looking for objects that were lost.
+        refine: deciding the boundary again on the plate's own pixels, once all is tracked.
     """
 
     prior: float = 1.0
@@ -30,3 +31,4 @@ class Settings:
     cut: float = 1.0
     update: bool = True
     redetect: bool = True
+    refine: bool = True
