@@ -72,7 +72,11 @@ def test_a_render_takes_the_candidate_that_its_prompt_asks_for(
     for number, one in enumerate(candidates, start=1):
         wanted = merged(
             recipe,
-            {"matte": {"engine": "none"}, "output": {"path": str(tmp_path / f"{number}.####.exr")}},
+            {
+                "track": {"engine": "null"},  # which leaves the mask as it was chosen
+                "matte": {"engine": "none"},
+                "output": {"path": str(tmp_path / f"{number}.####.exr")},
+            },
         )
         wanted["objects"][0]["prompts"][0]["candidate"] = number
         render(server.link, wanted, frames={"first": 1001, "last": 1001})
