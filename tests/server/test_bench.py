@@ -13,6 +13,7 @@ import pytest
 from airoto.errors import BadRequestError
 from airoto_server.app.bench import ablation, clicking, clips, matting, report, tracking
 from airoto_server.app.bench.cli import main
+from airoto_server.engines import classic_tracker_full
 from airoto_server.engines.classic.track_settings import Settings
 from airoto_server.engines.roles import (
     Candidate,
@@ -114,6 +115,19 @@ def test_the_truth_scores_100_and_its_worst_frame_is_any(davis: Path) -> None:
     assert score.jf == 100
     assert score.steps == FRAMES
     assert {one.frame for one in score.scores} == {1, 2, 3, 4}  # not the first and the last
+
+
+def test_boundaries_are_judged_as_they_are_decided_on_the_plate(davis: Path) -> None:
+    pytest.importorskip("vos_benchmark")
+    [clip] = clips.find_clips(davis)
+    wide = {frame: np.roll(mask, 1, axis=1) | mask for frame, mask in truths().items()}
+    tracker = Replay(wide, SURE)
+    before = tracking.follow(tracker, clip, tracking.Protocol())
+    after = tracking.follow(tracker, clip, tracking.Protocol(), classic_tracker_full.edges)
+    assert before.jf < 99
+    assert after.jf == 100
+    assert "refine" not in before.stages
+    assert after.stages["refine"] > 0
 
 
 def test_half_a_mask_has_half_the_j_and_an_f_by_hand(davis: Path) -> None:
