@@ -11,15 +11,12 @@ import numpy.typing as npt
 import pytest
 
 from airoto_server.ops.geometry import Format, Window, working_for
+from airoto_server.ops.grid import Grid, values_at
+from airoto_server.ops.motion import Band, Look, Motion, Trail, follow
+from airoto_server.ops.part import Part
 from airoto_server.ops.score import dtssd
 from airoto_server.ops.stability import (
-    Grid,
-    Look,
-    Motion,
     Neighbour,
-    Part,
-    Trail,
-    follow,
     motion_reach,
     reach_at,
     steady_alpha,
@@ -30,6 +27,7 @@ Plane = npt.NDArray[np.float32]
 HIGH, WIDE = 96, 160
 FRAME = Window.sized(WIDE, HIGH)
 GRID = Grid.of(working_for(Format(WIDE, HIGH), 0), Window.sized(WIDE, HIGH), 1.0)
+EVERYWHERE = Band(FRAME, np.ones((HIGH, WIDE), np.bool_))
 
 
 def texture(seed: int, high: int = HIGH, wide: int = 3 * WIDE) -> Plane:
@@ -150,9 +148,10 @@ def test_a_neighbour_that_lost_the_object_takes_nothing_away() -> None:
     assert np.abs(calm[0] - alphas[0]).max() < 0.02
     assert (calm[1] == 0).all()
     asked = trimaps[0] != 0.5
-    around = trails(pictures, 0, GRID.points(asked))
+    around = trails(pictures, 0, EVERYWHERE.points)
     neighbours = [(Part.of(lost), around[1])]
-    assert (steady_trimap(trimaps[0], asked, neighbours, GRID) == trimaps[0]).all()
+    whole = Part(FRAME, trimaps[0])
+    assert (steady_trimap(whole, asked, EVERYWHERE, neighbours, GRID) == trimaps[0]).all()
 
 
 def test_known_pixels_and_strength_zero_keep_every_bit() -> None:
@@ -173,10 +172,11 @@ def test_trimaps_that_disagree_along_the_motion_become_unknown_and_no_more() -> 
     trimaps = [band_of(alpha) for alpha in alphas]
     fat = band_of(disc(65, radius=32))
     asked = trimaps[0] != 0.5
-    trail = trails(pictures, 0, GRID.points(asked))[1]
-    same = steady_trimap(trimaps[0], asked, [(Part.of(trimaps[1]), trail)], GRID)
+    trail = trails(pictures, 0, EVERYWHERE.points)[1]
+    whole = Part(FRAME, trimaps[0])
+    same = steady_trimap(whole, asked, EVERYWHERE, [(Part.of(trimaps[1]), trail)], GRID)
     assert ((same != trimaps[0]).sum()) < 0.15 * (trimaps[0] == 0.5).sum()
-    wider = steady_trimap(trimaps[0], asked, [(Part.of(fat), trail)], GRID)
+    wider = steady_trimap(whole, asked, EVERYWHERE, [(Part.of(fat), trail)], GRID)
     rows, columns = np.mgrid[:HIGH, :WIDE] + 0.5
     away = np.hypot(columns - 60, rows - HIGH / 2)
     # The other's band begins at 28 pixels, and this one ends there; background from 28 to 36 is
@@ -192,13 +192,13 @@ def test_reach_is_how_far_the_object_goes_and_not_what_goes_past_it() -> None:
     looks = [Look.of(picture) for picture in pictures]
     there = Motion.between(looks[0], looks[1], FRAME, 1)
     edge = (alphas[0] > 0) & (alphas[0] < 1)
-    reach = reach_at(motion_reach(alphas[0], [there]), edge, GRID)
+    reach = reach_at(motion_reach(alphas[0], (HIGH, WIDE), [there]), edge, GRID)
     assert abs(float(np.median(reach)) - 6) < 1.5
     # The background is still, so the reach of what is behind the disc is small.
     behind = 1 - alphas[0]
-    assert float(np.median(reach_at(motion_reach(behind, [there]), edge, GRID))) < 4
-    assert (reach_at(motion_reach(alphas[0], []), edge, GRID) == 0).all()
-    nothing = motion_reach(np.zeros_like(alphas[0]), [there])
+    assert float(np.median(reach_at(motion_reach(behind, (HIGH, WIDE), [there]), edge, GRID))) < 4
+    assert (reach_at(motion_reach(alphas[0], (HIGH, WIDE), []), edge, GRID) == 0).all()
+    nothing = motion_reach(np.zeros_like(alphas[0]), (HIGH, WIDE), [there])
     assert (reach_at(nothing, edge, GRID) == 0).all()
 
 
@@ -267,7 +267,7 @@ def test_a_part_is_its_plane() -> None:
     assert (part.whole((HIGH, WIDE)) == plane).all()
     places = (rng.random((500, 2)) * (WIDE - 1, HIGH - 1)).astype(np.float32)
     full = Part(Window.sized(WIDE, HIGH), plane)
-    np.testing.assert_allclose(part.at(places), full.at(places), atol=1e-6)
+    np.testing.assert_allclose(values_at(part, places), values_at(full, places), atol=1e-6)
     nothing = Part.of(np.zeros((HIGH, WIDE), np.float32))
-    assert (nothing.at(places) == 0).all()
+    assert (values_at(nothing, places) == 0).all()
     assert (nothing.whole((HIGH, WIDE)) == 0).all()

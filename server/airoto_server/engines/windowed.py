@@ -36,6 +36,7 @@ def matte_in_windows(
     seed: int,
     threads: int,
     pause: Pause | None = None,
+    corner: tuple[int, int] = (0, 0),
 ) -> Mask:
     """Alpha (H, W) float32, 0 to 1, exactly 0 and 1 where the trimap is.
 
@@ -49,11 +50,13 @@ def matte_in_windows(
         threads: how many windows at a time, for engines whose facts say `concurrent`;
             others get one at a time. The result does not depend on it.
         pause: looked at before every window.
+        corner: x and y of the trimap's first pixel, where it is a part of a larger one: seeds go
+            by where a window lies.
 
     Raises:
         EngineError: from the engine; among others for a trimap without a known pixel.
     """
-    return _in_windows(matter, picture_of, trimap, matter.max_window, seed, threads, pause)
+    return _in_windows(matter, picture_of, trimap, matter.max_window, seed, threads, pause, corner)
 
 
 def matte_piecewise(
@@ -76,6 +79,7 @@ def _in_windows(
     seed: int,
     threads: int,
     pause: Pause | None = None,
+    corner: tuple[int, int] = (0, 0),
 ) -> Mask:
     unknown = (trimap > 0) & (trimap < 1)
     if not unknown.any():
@@ -90,7 +94,8 @@ def _in_windows(
 
         def alpha_of(context: Window) -> Mask:
             part = trimap[context.slices(whole)]
-            return _solve(matter, picture_of(context), part, max_window, seed, context)
+            placed = seed_for(seed, "matte", context.x_min + corner[0], context.y_min + corner[1])
+            return _solve(matter, picture_of(context), part, max_window, placed)
 
         # Windows in a wide unknown region often need the same context: solve that once.
         distinct = list(dict.fromkeys(contexts))
@@ -140,19 +145,16 @@ def _context(trimap: Trimap, window: Window, sides: Sequence[float]) -> Window:
     return window
 
 
-def _solve(
-    matter: Matter, picture: Picture, trimap: Trimap, max_window: int, seed: int, window: Window
-) -> Mask:
+def _solve(matter: Matter, picture: Picture, trimap: Trimap, max_window: int, seed: int) -> Mask:
     """Alpha of a picture, at a smaller size if it is beyond what the engine takes."""
-    piece_seed = seed_for(seed, "matte", window.x_min, window.y_min)
     height, width = trimap.shape
     scale = max_window / max(height, width)
     if scale >= 1:
-        return matter.matte(picture, trimap, seed=piece_seed).alpha
+        return matter.matte(picture, trimap, seed=seed).alpha
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = shrink(trimap, *size)
     # A small pixel is known only if all that it covers is, but for rounding.
     known = np.abs(small - 0.5) > 0.5 - 1e-4
     small = np.where(known, np.rint(small), 0.5).astype(np.float32)
-    alpha = matter.matte(shrink(picture, *size), small, seed=piece_seed).alpha
+    alpha = matter.matte(shrink(picture, *size), small, seed=seed).alpha
     return np.clip(grow(alpha, width, height), 0, 1)

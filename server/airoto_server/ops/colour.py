@@ -51,6 +51,7 @@ _BAND = 64
 # Infinite and huge values become the largest of these that the conversion carries: half
 # float's largest, or, where that overflows (camera logs), something beyond their white.
 _CEILINGS = (65504.0, 16.0, 2.0, 1.0)
+_HALF_INFINITY = 0x7C00
 
 
 @dataclass(frozen=True)
@@ -112,24 +113,21 @@ class Colour:
 
         Args:
             rgb: (H, W, 3) float16 or float32 in the plate's space; anything beyond 0 to 1
-                is allowed; NaN becomes 0, infinity very bright.
+                is allowed; NaN becomes 0, infinity very bright. Of half floats OpenColorIO takes
+                what it does to each channel alone from a table, which saves half of the time;
+                float32 of the same values differs by up to 5e-4, in photographs by 2e-5.
             threads: 0 means the default; the answer does not depend on it.
 
         The exposure of a `display` plate is applied in linear light, between decoding and encoding
         by the sRGB curve; at 0 stops such a plate is only clipped.
         """
         if self._loaded is not None:
-            return _converted(rgb, *self._view_processor(self._loaded), threads, clip=True)
+            return _converted(rgb, self._view_processor(self._loaded), threads, clip=True)
         if self.settings.exposure == 0.0:
-            return _converted(rgb, _unchanged, _CEILINGS[0], threads, clip=True)
+            return _converted(rgb, _Steps(_unchanged), threads, clip=True)
         gain = np.float32(2.0**self.settings.exposure)
-        return _converted(
-            rgb,
-            lambda band: _encode_srgb(_decode_srgb(band) * gain),
-            _CEILINGS[0],
-            threads,
-            clip=True,
-        )
+        exposed = _Steps(lambda band: _encode_srgb(_decode_srgb(band) * gain))
+        return _converted(rgb, exposed, threads, clip=True)
 
     def to_linear(self, rgb: npt.NDArray[Any], threads: int = 1) -> Pixels:
         """The plate's space to scene-linear light (the config's `scene_linear`), unclipped.
@@ -141,14 +139,14 @@ class Colour:
             ColourError: the config has no `scene_linear` role.
         """
         if self._loaded is None:
-            return _converted(rgb, _decode_srgb, _CEILINGS[0], threads)
-        return _converted(rgb, *self._space_processor(self._space, _LINEAR), threads)
+            return _converted(rgb, _Steps(_decode_srgb), threads)
+        return _converted(rgb, self._space_processor(self._space, _LINEAR), threads)
 
     def from_linear(self, rgb: npt.NDArray[Any], threads: int = 1) -> Pixels:
         """Scene-linear light to the plate's space; the inverse of `to_linear`."""
         if self._loaded is None:
-            return _converted(rgb, _encode_srgb, _CEILINGS[0], threads)
-        return _converted(rgb, *self._space_processor(_LINEAR, self._space), threads)
+            return _converted(rgb, _Steps(_encode_srgb), threads)
+        return _converted(rgb, self._space_processor(_LINEAR, self._space), threads)
 
     def describe(self) -> str:
         """What is done to the plate, for provenance and for people."""
@@ -160,12 +158,12 @@ class Colour:
             f"{self._loaded.name}, OpenColorIO {ocio.__version__}"
         )
 
-    def _view_processor(self, loaded: LoadedConfig) -> tuple[Callable[[Pixels], Pixels], float]:
+    def _view_processor(self, loaded: LoadedConfig) -> _Steps:
         exposure = self.settings.exposure
         with _translated(loaded):
             return _cached_view(loaded, self._space, self._display, self._view, exposure)
 
-    def _space_processor(self, src: str, dst: str) -> tuple[Callable[[Pixels], Pixels], float]:
+    def _space_processor(self, src: str, dst: str) -> _Steps:
         assert self._loaded is not None
         with _translated(self._loaded):
             return _cached_spaces(self._loaded, src, dst)
@@ -195,10 +193,45 @@ def _translated(loaded: LoadedConfig) -> Iterator[None]:
         raise ColourError(f"{loaded.name} cannot be used: {exc}", path=loaded.path) from exc
 
 
+@dataclass(frozen=True)
+class _Steps:
+    """What is done to a band of pixels.
+
+    Attributes:
+        full: takes float32, and may work in place.
+        ceiling: the largest size of a value that it carries.
+        half: takes float16 without NaN or infinity and fills a float32 band; None: there is
+            nothing faster than `full`.
+    """
+
+    full: Callable[[Pixels], Pixels]
+    ceiling: float = _CEILINGS[0]
+    half: Callable[[npt.NDArray[np.float16], Pixels], None] | None = None
+
+    @classmethod
+    def of(cls, processor: Any, ceiling: float) -> _Steps:
+        """OpenColorIO's."""
+        return cls(
+            _in_place(processor), ceiling, _of_half(processor) if ceiling == _CEILINGS[0] else None
+        )
+
+    def fill(self, band: npt.NDArray[Any], out: Pixels) -> None:
+        """The same pixels converted; NaN counts as 0."""
+        if self.half is not None and band.dtype == np.float16:
+            whole = np.ascontiguousarray(band)
+            if (whole.view(np.uint16) & 0x7FFF).max(initial=0) < _HALF_INFINITY:
+                self.half(whole, out)
+                return
+        own = np.array(band, np.float32, order="C")
+        np.clip(own, -self.ceiling, self.ceiling, out=own)
+        own[np.isnan(own)] = 0.0
+        out[...] = self.full(own)
+
+
 @functools.lru_cache(maxsize=32)
 def _cached_view(
     loaded: LoadedConfig, space: str, display: str, view: str, exposure: float
-) -> tuple[Callable[[Pixels], Pixels], float]:
+) -> _Steps:
     config = loaded.config
     gain = 2.0**exposure
     stops = ocio.MatrixTransform(matrix=[gain, 0, 0, 0, 0, gain, 0, 0, 0, 0, gain, 0, 0, 0, 0, 1])
@@ -215,16 +248,14 @@ def _cached_view(
     view_processor = baked(config, config.getProcessor(ocio.GroupTransform(steps)))
     if config.hasRole(_LINEAR):
         # A view may turn an overflow into black: only the way to linear light shows it.
-        return _in_place(view_processor), _ceiling(config.getProcessor(space, _LINEAR))
-    return _in_place(view_processor), _ceiling(view_processor)
+        return _Steps.of(view_processor, _ceiling(config.getProcessor(space, _LINEAR)))
+    return _Steps.of(view_processor, _ceiling(view_processor))
 
 
 @functools.lru_cache(maxsize=32)
-def _cached_spaces(
-    loaded: LoadedConfig, src: str, dst: str
-) -> tuple[Callable[[Pixels], Pixels], float]:
+def _cached_spaces(loaded: LoadedConfig, src: str, dst: str) -> _Steps:
     processor = loaded.config.getProcessor(src, dst)
-    return _in_place(processor), _ceiling(processor)
+    return _Steps.of(processor, _ceiling(processor))
 
 
 def _in_place(processor: Any) -> Callable[[Pixels], Pixels]:
@@ -237,6 +268,24 @@ def _in_place(processor: Any) -> Callable[[Pixels], Pixels]:
     return apply
 
 
+def _of_half(processor: Any) -> Callable[[npt.NDArray[np.float16], Pixels], None]:
+    cpu = processor.getOptimizedCPUProcessor(
+        ocio.BIT_DEPTH_F16, ocio.BIT_DEPTH_F32, ocio.OPTIMIZATION_DEFAULT
+    )
+
+    def apply(band: npt.NDArray[np.float16], out: Pixels) -> None:
+        cpu.apply(_packed(band, ocio.BIT_DEPTH_F16), _packed(out, ocio.BIT_DEPTH_F32))
+
+    return apply
+
+
+def _packed(band: npt.NDArray[Any], depth: Any) -> Any:
+    """OpenColorIO's view of an (H, W, 3) array without gaps."""
+    high, wide, _ = band.shape
+    order = ocio.CHANNEL_ORDERING_RGB
+    return ocio.PackedImageDesc(band, wide, high, order, depth, *reversed(band.strides))
+
+
 def _ceiling(processor: Any) -> float:
     """The largest input that the processor carries without overflow."""
     apply = _in_place(processor)
@@ -247,24 +296,16 @@ def _ceiling(processor: Any) -> float:
     return _CEILINGS[-1]
 
 
-def _converted(
-    rgb: npt.NDArray[Any],
-    apply: Callable[[Pixels], Pixels],
-    ceiling: float,
-    threads: int,
-    *,
-    clip: bool = False,
-) -> Pixels:
+def _converted(rgb: npt.NDArray[Any], steps: _Steps, threads: int, *, clip: bool = False) -> Pixels:
     if rgb.ndim != 3 or rgb.shape[2] != 3:
         raise ValueError(f"expected (H, W, 3) pixels, not {rgb.shape}")
     out = np.empty(rgb.shape, np.float32)
 
     def convert(top: int) -> None:
-        band = np.array(rgb[top : top + _BAND], np.float32, order="C")
-        np.clip(band, -ceiling, ceiling, out=band)
-        band[np.isnan(band)] = 0.0
-        band = apply(band)
-        out[top : top + _BAND] = np.clip(band, 0.0, 1.0) if clip else band
+        band = out[top : top + _BAND]
+        steps.fill(rgb[top : top + _BAND], band)
+        if clip:
+            np.clip(band, 0.0, 1.0, out=band)
 
     ordered_map(convert, range(0, rgb.shape[0], _BAND), threads)
     return out

@@ -20,14 +20,16 @@ import numpy as np
 import numpy.typing as npt
 
 from airoto.errors import OutputError
-from airoto_server.ops.exr_file import compare_channels, write_channels
+from airoto_server.ops.exr_file import check_file, encoded_channels
 from airoto_server.ops.geometry import Window, place
 from airoto_server.ops.imagefile import HALF_MAX, MaskImage
 from airoto_server.ops.imagefile_oiio import oiio, opened, unreadable
 from airoto_server.ops.matte_file_atomic import WriteFailedError, replacing
 from airoto_server.ops.nonzero import where_not_0
+from airoto_server.ops.part import Part
 
 Plane = npt.NDArray[np.float32]
+Half = npt.NDArray[np.float16]
 
 SUFFIXES = {".exr": "openexr", ".png": "png", ".tif": "tiff", ".tiff": "tiff"}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -38,8 +40,7 @@ _KEY = "airoto"
 class Compression(enum.Enum):
     """Of EXR files; the value is the reader's and writer's word for it.
 
-    Attributes:
-        is_lossy: `R`, `G` and `B` come back a little different.
+    With DWAA `R`, `G` and `B` come back a little different.
     """
 
     ZIPS = "zips"
@@ -47,25 +48,21 @@ class Compression(enum.Enum):
     PIZ = "piz"
     NONE = "none"
 
-    @property
-    def is_lossy(self) -> bool:
-        return self is Compression.DWAA
-
 
 @dataclass(frozen=True)
 class ObjectMatte:
-    """One object's layers; each plane covers the matte's window.
+    """One object's layers; each plane covers the matte's window, or is 0 beyond a part of it.
 
     Attributes:
         name: [A-Za-z_][A-Za-z0-9_]*, unique without regard to case.
-        alpha: (H, W) float32, 0 to 1.
+        alpha: (H, W) float32, 0 to 1, or a part of such a plane.
         trimap: (H, W) float32 (0, 0.5, 1), or None.
         confidence: 0 to 1, for the whole frame or per pixel (H, W), or None.
     """
 
     name: str
-    alpha: Plane
-    trimap: Plane | None = None
+    alpha: Plane | Part
+    trimap: Plane | Part | None = None
     confidence: Plane | float | None = None
 
 
@@ -74,7 +71,7 @@ class Matte:
     """One frame's mattes.
 
     Attributes:
-        union: (H, W) float32, 0 to 1, of all objects.
+        union: (H, W) float32, 0 to 1, of all objects, or a part of such a plane.
         objects: in the recipe's order.
         window: the data window that the planes cover, counted from the display window's
             corner; may reach outside the display window or stay inside it.
@@ -84,7 +81,7 @@ class Matte:
         provenance: how it was made: JSON-able, `recipe_hash` among it.
     """
 
-    union: Plane
+    union: Plane | Part
     objects: tuple[ObjectMatte, ...]
     window: Window
     display: tuple[int, int]
@@ -96,7 +93,8 @@ class Matte:
 def write_matte(path: Path, matte: Matte, *, compression: Compression = Compression.ZIPS) -> None:
     """Write a matte file, replacing what is there. The suffix of `path` chooses the format.
 
-    The file appears whole or not at all, and has been read back and compared before it does.
+    The file appears whole or not at all: before it does, what lies there has been compared with
+    what was to be written, an EXR byte by byte.
     0 and 1 stay exact; the rest is rounded to half float or 16 bits. The bytes depend on
     nothing but the arguments.
 
@@ -116,8 +114,7 @@ def write_matte(path: Path, matte: Matte, *, compression: Compression = Compress
     if format_name == "openexr":
         layers = _layers(matte)
         with replacing(path) as temporary:
-            write_channels(
-                temporary,
+            data = encoded_channels(
                 layers,
                 matte.window,
                 matte.display,
@@ -125,8 +122,8 @@ def write_matte(path: Path, matte: Matte, *, compression: Compression = Compress
                 attributes=texts,
                 compression=compression.value,
             )
-            # A disk may be full and say nothing: the last bytes just are not there.
-            compare_channels(temporary, layers, lossy="RGB" if compression.is_lossy else "")
+            temporary.write_bytes(data)
+            check_file(temporary, data)
         return
     spec, pixels = _union_only(matte)
     for name, text in texts.items():
@@ -179,7 +176,10 @@ def read_alpha(path: Path, name: str) -> MaskImage:
     """
     matte = read_matte(path)
     alphas = {one.name: one.alpha for one in matte.objects} or {name: matte.union}
-    alpha = alphas.get(name, np.zeros_like(matte.union))
+    nothing = Part(Window(0, 0, 0, 0), np.zeros((0, 0), np.float32))
+    alpha = alphas.get(name, nothing)
+    if isinstance(alpha, Part):
+        alpha = alpha.whole((matte.window.height, matte.window.width))
     return MaskImage(alpha, matte.window, matte.display)
 
 
@@ -229,40 +229,50 @@ def _texts(matte: Matte, format_name: str) -> dict[str, str]:
     return {**own, _PROVENANCE: text, "Software": "AIRoto"}
 
 
-def _layers(matte: Matte) -> dict[str, npt.NDArray[np.float16]]:
+def _layers(matte: Matte) -> dict[str, Half]:
     """The channels of the EXR."""
-    layers: dict[str, Plane] = {}
+    window = matte.window
+    layers: dict[str, Half] = {}
     if matte.foreground is not None:
-        colour = _checked("foreground", matte.foreground, matte.window, channels=3)
+        colour = _checked("foreground", matte.foreground, (window.height, window.width, 3))
         for index, name in enumerate("RGB"):
-            layers[name] = np.clip(colour[:, :, index], -HALF_MAX, HALF_MAX)
-    layers["A"] = _unit("union", matte.union, matte.window)
-    named: dict[str, Plane] = {}
+            light = np.clip(colour[:, :, index], -HALF_MAX, HALF_MAX)
+            layers[name] = where_not_0(_half, light, np.float16)
+    layers["A"] = _unit_half("union", matte.union, window)
+    named: dict[str, Half] = {}
     for one in matte.objects:
         if not _NAME.fullmatch(one.name):
             raise ValueError(f"{one.name!r} is no name of a layer")
-        named[f"matte_{one.name}.A"] = _unit(one.name, one.alpha, matte.window)
+        named[f"matte_{one.name}.A"] = _unit_half(one.name, one.alpha, window)
         if one.trimap is not None:
-            named[f"trimap_{one.name}.A"] = _unit(one.name, one.trimap, matte.window)
+            named[f"trimap_{one.name}.A"] = _unit_half(one.name, one.trimap, window)
         if one.confidence is not None:
-            shape = (matte.window.height, matte.window.width)
+            shape = (window.height, window.width)
             confidence = np.broadcast_to(np.asarray(one.confidence, np.float32), shape)
-            named[f"confidence_{one.name}.A"] = _unit(one.name, confidence, matte.window)
+            named[f"confidence_{one.name}.A"] = _unit_half(one.name, confidence, window)
     if len({one.name.lower() for one in matte.objects}) != len(matte.objects):
         raise ValueError(f"two layers of one name: {', '.join(named)}")
-    return {
-        name: where_not_0(_half, plane, np.float16) for name, plane in {**layers, **named}.items()
-    }
+    return {**layers, **named}
 
 
-def _half(plane: Plane) -> npt.NDArray[np.float16]:
+def _half(plane: Plane) -> Half:
     return plane.astype(np.float16)
+
+
+def _unit_half(what: str, plane: Plane | Part, window: Window) -> Half:
+    """Over the whole window; only what is not 0 is worked on."""
+    part = _part(what, plane, window)
+    made = np.zeros((window.height, window.width), np.float16)
+    made[part.window.slices(Window.sized(window.width, window.height))] = _unit(what, part.values)
+    return made
 
 
 def _union_only(matte: Matte) -> tuple[Any, npt.NDArray[np.uint16]]:
     """Header and pixels (H, W, 1) uint16 over the display window: PNG knows no other."""
     display = Window.sized(*matte.display)
-    union = place(_unit("union", matte.union, matte.window), matte.window, display)
+    part = _part("union", matte.union, matte.window)
+    window = part.window.shifted(matte.window.x_min, matte.window.y_min)
+    union = place(_unit("union", part.values), window, display)
     spec = oiio.ImageSpec(display.width, display.height, 1, oiio.UINT16)
     spec.channelnames = ["Y"]
     spec.attribute("compression", "zip")
@@ -270,15 +280,32 @@ def _union_only(matte: Matte) -> tuple[Any, npt.NDArray[np.uint16]]:
     return spec, np.ascontiguousarray(codes[:, :, None])
 
 
-def _unit(what: str, plane: Plane, window: Window) -> Plane:
-    return np.clip(_checked(what, plane, window), 0, 1)
+def _part(what: str, plane: Plane | Part, window: Window) -> Part:
+    """What of a plane over the window is not 0.
 
-
-def _checked(what: str, plane: Any, window: Window, channels: int = 0) -> Plane:
-    """The plane as float32, if it covers the window and holds numbers."""
-    shape = (window.height, window.width) + ((channels,) if channels else ())
+    Raises:
+        ValueError: it does not cover the window, or is a part of a larger one.
+    """
+    shape = (window.height, window.width)
+    if isinstance(plane, Part):
+        inside = Window.sized(window.width, window.height).contains(plane.window)
+        if plane.values.shape != (plane.window.height, plane.window.width) or not inside:
+            raise ValueError(f"{what}: a part over {plane.window} of a plane that covers {window}")
+        return plane
     if plane.shape != shape or window.is_empty:
         raise ValueError(f"{what}: a plane of shape {plane.shape} does not cover {window}")
+    return Part.of(plane)
+
+
+def _unit(what: str, values: Plane) -> Plane:
+    """As float32, 0 to 1."""
+    return np.clip(_checked(what, values, values.shape), 0, 1)
+
+
+def _checked(what: str, plane: Any, shape: tuple[int, ...]) -> Plane:
+    """The plane as float32, if it has that shape and holds numbers."""
+    if plane.shape != shape:
+        raise ValueError(f"{what}: a plane of shape {plane.shape} where {shape} should be")
     if not np.isfinite(plane).all():
         raise ValueError(f"{what}: a plane with NaN or infinity")
     return np.asarray(plane, np.float32)

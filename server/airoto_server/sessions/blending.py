@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 
 from airoto_server.engines.roles import Picture, Tracked
+from airoto_server.ops.geometry import Window
+from airoto_server.ops.nonzero import box_of
 from airoto_server.sessions.masks import quantised
 
 
@@ -51,11 +55,24 @@ def blended(
 
 
 def competing(tracked: dict[int, Tracked]) -> dict[int, Tracked]:
-    """The same masks, scaled down where together they would exceed 1."""
-    if len(tracked) < 2:
+    """The same masks, scaled down where together they would exceed 1.
+
+    Args:
+        tracked: masks rounded as `quantised` does.
+    """
+    masks = {name: one.mask for name, one in tracked.items()}
+    boxes = [box_of(mask != 0) for mask in masks.values()]
+    shared = Window(0, 0, 0, 0)
+    for one, other in combinations(boxes, 2):
+        shared = shared.union(one.intersect(other))
+    if shared.is_empty:
         return tracked
-    total = np.sum([one.mask for one in tracked.values()], axis=0)
-    over = np.maximum(total, np.float32(1))
-    return {
-        name: Tracked(quantised(one.mask / over), one.confidence) for name, one in tracked.items()
-    }
+    high, wide = next(iter(masks.values())).shape
+    part = shared.slices(Window.sized(wide, high))
+    over = np.maximum(np.sum([mask[part] for mask in masks.values()], axis=0), np.float32(1))
+    answer = {}
+    for name, own in tracked.items():
+        mask = own.mask.copy()
+        mask[part] = quantised(mask[part] / over)
+        answer[name] = Tracked(mask, own.confidence)
+    return answer

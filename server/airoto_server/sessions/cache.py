@@ -14,11 +14,14 @@ import threading
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from airoto_server.engines.roles import Detection, Tracked
+from airoto_server.ops.geometry import Window
+from airoto_server.ops.part import Part
 from airoto_server.sessions.events import ObjectResult
 from airoto_server.sessions.masks import inflated, of_steps, packed, steps_of, unpacked
 from airoto_server.sessions.matting import ObjectAlpha
@@ -27,7 +30,9 @@ from airoto_server.storage.store import DamagedEntryError, ResultStore, StoreFai
 
 T = TypeVar("T")
 
-_ALPHA = struct.Struct("<IIII")
+# Height and width of a plane, whether a trimap follows; corners of a part, bytes of its values.
+_ALPHA = struct.Struct("<II?")
+_PART = struct.Struct("<iiiiI")
 
 
 class Stage(enum.Enum):
@@ -96,8 +101,8 @@ class ShotCache:
 
         def read(data: bytes) -> ObjectAlpha:
             made = _unpacked_alpha(data)
-            if made.alpha.shape != shape:
-                raise ValueError(f"an alpha of {made.alpha.shape} where {shape} should be")
+            if made.shape != shape:
+                raise ValueError(f"an alpha of {made.shape} where {shape} should be")
             return made
 
         return self._get(Stage.MATTE, key, read)
@@ -218,14 +223,19 @@ def _told(counts: Counter[Stage]) -> dict[str, int]:
 
 
 def _packed_alpha(alpha: ObjectAlpha) -> bytes:
-    steps = steps_of(alpha.alpha)
-    deflated = zlib.compress(steps.tobytes(), 1)
-    trimap = b""
-    if alpha.trimap is not None:
-        halves = np.rint(alpha.trimap * 2).astype(np.uint8)
-        trimap = zlib.compress(halves.tobytes(), 1)
-    height, width = steps.shape
-    return _ALPHA.pack(height, width, len(deflated), len(trimap)) + deflated + trimap
+    steps = steps_of(alpha.part.values)
+    packed = [_ALPHA.pack(*alpha.shape, alpha.trimap_part is not None)]
+    packed.append(_packed_part(alpha.part.window, steps.tobytes()))
+    if alpha.trimap_part is not None:
+        halves = np.rint(alpha.trimap_part.values * 2).astype(np.uint8)
+        packed.append(_packed_part(alpha.trimap_part.window, halves.tobytes()))
+    return b"".join(packed)
+
+
+def _packed_part(window: Window, values: bytes) -> bytes:
+    deflated = zlib.compress(values, 1)
+    corners = window.x_min, window.y_min, window.x_max, window.y_max
+    return _PART.pack(*corners, len(deflated)) + deflated
 
 
 def _unpacked_alpha(data: bytes) -> ObjectAlpha:
@@ -234,14 +244,27 @@ def _unpacked_alpha(data: bytes) -> ObjectAlpha:
         ValueError: `_packed_alpha` did not make this.
     """
     try:
-        height, width, size, trimap_size = _ALPHA.unpack_from(data)
+        height, width, has_trimap = _ALPHA.unpack_from(data)
+        frame = Window.sized(width, height)
+        window, steps, at = _unpacked_part(data, _ALPHA.size, frame, "<u2")
+        alpha, trimap = Part(window, of_steps(steps)), None
+        if has_trimap:
+            window, halves, at = _unpacked_part(data, at, frame, "u1")
+            trimap = Part(window, (halves * np.float32(0.5)).astype(np.float32))
     except struct.error as exc:
         raise ValueError(f"no alpha: {exc}") from exc
-    at = _ALPHA.size
-    pixels = height * width
-    steps = np.frombuffer(inflated(data[at : at + size], pixels * 2), "<u2")
-    trimap = None
-    if trimap_size:
-        halves = np.frombuffer(inflated(data[at + size :], pixels), np.uint8)
-        trimap = (halves.reshape(height, width) * np.float32(0.5)).astype(np.float32)
-    return ObjectAlpha(of_steps(steps.reshape(height, width)), trimap)
+    return ObjectAlpha((height, width), alpha, trimap)
+
+
+def _unpacked_part(
+    data: bytes, at: int, frame: Window, dtype: str
+) -> tuple[Window, npt.NDArray[Any], int]:
+    """A window of the frame, its values, and where the next one begins."""
+    *corners, size = _PART.unpack_from(data, at)
+    window = Window(*corners)
+    if not frame.contains(window):
+        raise ValueError(f"{window} reaches outside {frame}")
+    at += _PART.size
+    length = window.area * np.dtype(dtype).itemsize
+    values = np.frombuffer(inflated(data[at : at + size], length), dtype)
+    return window, values.reshape(window.height, window.width), at + size

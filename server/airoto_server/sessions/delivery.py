@@ -144,7 +144,7 @@ class Delivery:
             ObjectResult(
                 object_id,
                 round(one.masks[object_id].confidence, 4),
-                round(float(made.alpha.sum(dtype=np.float64)) / self._shot.scale**2, 1),
+                round(float(made.part.values.sum(dtype=np.float64)) / self._shot.scale**2, 1),
             )
             for object_id, made in sorted(one.alphas.items())
         )
@@ -181,7 +181,7 @@ class Delivery:
     def _matte(self, one: Matted, results: Sequence[ObjectResult], result_key: str) -> Matte:
         shot, output = self._shot, self._shot.recipe.output
         shape = (shot.window.height, shot.window.width)
-        whole = union([made.alpha for made in one.alphas.values()], shape)
+        whole = union([made.part for made in one.alphas.values()])
         provenance: dict[str, Any] = {
             **_said(self.provenance.with_notes(one.notes)),
             "recipe_hash": self._hash,
@@ -197,8 +197,8 @@ class Delivery:
             objects=tuple(
                 ObjectMatte(
                     each.name,
-                    one.alphas[each.id].alpha,
-                    one.alphas[each.id].trimap if output.trimap else None,
+                    one.alphas[each.id].part,
+                    one.alphas[each.id].trimap_part if output.trimap else None,
                     one.masks[each.id].confidence if output.confidence else None,
                 )
                 for each in shot.recipe.objects
@@ -206,7 +206,9 @@ class Delivery:
             window=shot.window,
             display=(round(shot.format.width * shot.scale), round(shot.format.height * shot.scale)),
             pixel_aspect=shot.format.pixel_aspect,
-            foreground=one.matting().foreground(whole) if output.foreground else None,
+            foreground=(
+                one.matting().foreground(whole.whole(shape)) if output.foreground else None
+            ),
             provenance=provenance,
         )
 

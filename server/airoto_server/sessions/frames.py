@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
@@ -28,12 +27,16 @@ _READERS = 2
 
 
 class _Recent:
-    """The last few results by frame; a frame asked for by two threads is made once."""
+    """The last few results by frame; a frame asked for by two threads is made once.
+
+    The one that was made first goes first, whoever asked for it since: frames pass through, and one
+    that was matted would push out one that still waits for it.
+    """
 
     def __init__(self, kept: int) -> None:
         self._kept = kept
         self._lock = threading.Lock()
-        self._futures: OrderedDict[int, Future[object]] = OrderedDict()
+        self._futures: dict[int, Future[object]] = {}
 
     def get(self, frame: int, make: Callable[[int], Made]) -> Made:
         with self._lock:
@@ -42,9 +45,7 @@ class _Recent:
             if future is None:
                 future = self._futures[frame] = Future()
                 while len(self._futures) > self._kept:
-                    self._futures.popitem(last=False)
-            else:
-                self._futures.move_to_end(frame)
+                    del self._futures[next(iter(self._futures))]
         if mine:
             try:
                 future.set_result(make(frame))

@@ -6,10 +6,12 @@ on as long as mattes are missing; the masks around it that the stage needs are s
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from airoto_server.engines.roles import Matter, Tracked
+from airoto_server.ops.part import Part
 from airoto_server.sessions.cache import ShotCache
 from airoto_server.sessions.cache_keys import ShotKeys
 from airoto_server.sessions.masks import mask_digest, quantised
@@ -81,7 +83,7 @@ class KeptMattes:
                 assert made.frame == frame
                 # As they would come back from the cache.
                 alphas = {
-                    name: ObjectAlpha(quantised(one.alpha), one.trimap)
+                    name: replace(one, part=Part(one.part.window, quantised(one.part.values)))
                     for name, one in made.alphas.items()
                 }
                 yield Answer(frame, masks, alphas, keys, kept=False)
@@ -104,20 +106,25 @@ class KeptMattes:
 
 
 class _MaskWindow:
-    """The masks of a stream of frames, as far back as they may be needed again."""
+    """The masks of a stream of frames, as far back as they may be needed again.
+
+    For two threads: who reads a feed is ahead of who asks for frames.
+    """
 
     def __init__(self, tracked: Iterator[tuple[int, Masks]], surroundings: Surroundings) -> None:
         self._tracked = tracked
         self._surroundings = surroundings
         self._masks: dict[int, Masks] = {}
         self._digests: dict[int, dict[int, str]] = {}
+        self._lock = threading.Lock()
 
     def at(self, frame: int) -> Masks:
         """The masks of a frame; those before it and around it stay at hand."""
         first = self._surroundings.to_track([frame])[0]
-        for old in [one for one in self._masks if one < first]:
-            del self._masks[old]
-            self._digests.pop(old, None)
+        with self._lock:
+            for old in [one for one in self._masks if one < first]:
+                del self._masks[old]
+                self._digests.pop(old, None)
         return self._pulled(frame)
 
     def digests(self, frame: int) -> dict[int, str]:
@@ -133,7 +140,8 @@ class _MaskWindow:
             yield frame, self._pulled(frame)
 
     def _pulled(self, frame: int) -> Masks:
-        while frame not in self._masks:
-            at, masks = next(self._tracked)
-            self._masks[at] = masks
-        return self._masks[frame]
+        with self._lock:
+            while frame not in self._masks:
+                at, masks = next(self._tracked)
+                self._masks[at] = masks
+            return self._masks[frame]

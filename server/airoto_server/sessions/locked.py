@@ -81,7 +81,7 @@ class LockedFrames:
 
     def alphas(self, frame: int) -> dict[int, ObjectAlpha]:
         """The approved mattes over the output window, by object."""
-        return {name: ObjectAlpha(alpha, None) for name, alpha in self._alphas(frame).items()}
+        return {name: ObjectAlpha.of(alpha) for name, alpha in self._alphas(frame).items()}
 
     def finished(self, frame: int) -> FrameFinished:
         """The event for an approved frame, whose file is copied to the output if it is elsewhere.

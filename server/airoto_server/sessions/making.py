@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
@@ -45,7 +44,6 @@ Masks = Mapping[int, Tracked]
 
 # What may wait between two stages. Few: a frame of a large plate is large.
 _TRACKED_AHEAD = 2
-_MATTED_AHEAD = 1
 _WRITERS = 2
 _WRITES_AHEAD = 2
 
@@ -122,7 +120,7 @@ class Making:
         """Make these frames, ascending; each comes when its file is there.
 
         Args:
-            look: called with every frame before it is written.
+            look: called with every frame, while it is written.
         """
         tally = self._tally
         groups = self._tracking(self._groups.surroundings.to_track(todo))
@@ -130,27 +128,24 @@ class Making:
         self._tell_engines(delivery)
         if self._may_track:
             self._begin(groups)
-        waiting: deque[Future[FrameFinished]] = deque()
         with (
             ThreadPoolExecutor(_WRITERS, thread_name_prefix="airoto-write") as pool,
             closing(overlapped(_together(groups), _TRACKED_AHEAD, "airoto-track")) as tracked,
             closing(
-                overlapped(self._matted(todo, tracked), _MATTED_AHEAD, "airoto-matte")
-            ) as matted,
+                overlapped(
+                    self._written(todo, tracked, delivery, pool), _WRITES_AHEAD, "airoto-matte"
+                )
+            ) as written,
         ):
             try:
-                for one in matted:
+                for one, finished in written:
                     self._cancel.check()
-                    waiting.append(pool.submit(self._deliver, delivery, one))
                     look(one)
-                    while len(waiting) > _WRITES_AHEAD or (waiting and waiting[0].done()):
-                        yield self._delivered(waiting)
-                while waiting:
-                    yield self._delivered(waiting)
+                    done = finished.result()
+                    tally.frames_done += 1
+                    yield done
             finally:
                 self._stopped.set()
-                for future in waiting:
-                    future.cancel()
 
     def track(self, group: Group, wanted: Sequence[int]) -> None:
         """Track these frames of one group, ascending, into the cache."""
@@ -340,14 +335,29 @@ class Making:
             return None
         return painted_trimap(self._workshop, self._shot, prompt)
 
+    def _written(
+        self,
+        todo: Sequence[int],
+        tracked: Iterator[tuple[int, Masks]],
+        delivery: Delivery,
+        pool: ThreadPoolExecutor,
+    ) -> Generator[tuple[Matted, Future[FrameFinished]], None, None]:
+        """Every frame that is matted, and its file, which is being written."""
+        futures: list[Future[FrameFinished]] = []
+        try:
+            with closing(self._matted(todo, tracked)) as matted:
+                for one in matted:
+                    future = pool.submit(self._deliver, delivery, one)
+                    futures = [*(each for each in futures if not each.done()), future]
+                    yield one, future
+        finally:
+            if self._stopped.is_set():
+                for future in futures:
+                    future.cancel()
+
     def _deliver(self, delivery: Delivery, one: Matted) -> FrameFinished:
         key = self._groups.result_key(one.frame)
         return delivery.deliver(one, key)
-
-    def _delivered(self, waiting: deque[Future[FrameFinished]]) -> FrameFinished:
-        finished = waiting.popleft().result()
-        self._tally.frames_done += 1
-        return finished
 
     # ---- turns --------------------------------------------------------------------
 

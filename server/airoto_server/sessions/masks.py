@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from airoto.errors import OutOfSpaceError
 from airoto_server.engines.roles import Evidence, Mask, Tracked
-from airoto_server.ops.nonzero import where_not_0
+from airoto_server.ops.geometry import Window
+from airoto_server.ops.nonzero import box_of, where_not_0
 
 # Object, height, width, confidence, bytes of the mask; height, width, bytes of the evidence.
 _HEADER = struct.Struct("<IIIdIIII")
@@ -45,7 +46,10 @@ def of_steps(steps: npt.NDArray[np.uint16]) -> Mask:
 
 def mask_digest(mask: Mask) -> str:
     """64 hex digits of a mask as the store keeps it."""
-    return hashlib.sha256(repr(mask.shape).encode() + steps_of(mask).tobytes()).hexdigest()
+    box = box_of(mask != 0)
+    part = mask[box.slices(Window.sized(mask.shape[1], mask.shape[0]))]
+    placed = repr((mask.shape, box)).encode()
+    return hashlib.sha256(placed + steps_of(part).tobytes()).hexdigest()
 
 
 def packed(tracked: Mapping[int, Tracked]) -> bytes:

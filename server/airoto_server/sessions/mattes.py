@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise, takewhile
 from typing import Generic, TypeVar
 
@@ -21,24 +22,25 @@ from airoto_server.engines.roles import Mask as Alpha
 from airoto_server.engines.roles import Matter, Tracked, Trimap
 from airoto_server.ops import stability
 from airoto_server.ops.geometry import Window
+from airoto_server.ops.grid import Grid, Points
+from airoto_server.ops.motion import Band, Field, Look, Motion, Trail, follow, look_size
 from airoto_server.ops.nonzero import box_of
+from airoto_server.ops.parallel import ordered_map
+from airoto_server.ops.part import Part
 from airoto_server.ops.seeds import seed_for
-from airoto_server.ops.stability import (
-    ALPHA_RADIUS,
-    TRIMAP_RADIUS,
-    Grid,
-    Look,
-    Motion,
-    Part,
-    Trail,
-)
+from airoto_server.ops.stability import ALPHA_RADIUS, TRIMAP_RADIUS
 from airoto_server.ops.trimap import edge_pixels
 from airoto_server.scheduler.lane import Turn
 from airoto_server.sessions.matting import FrameMatting, ObjectAlpha
+from airoto_server.sessions.pipeline import overlapped
 from airoto_server.sessions.shot import Shot
 from airoto_server.sessions.subject import subject_of
 
 Masks = Mapping[int, Tracked]
+Made = TypeVar("Made")
+
+# Frames whose trimaps and motion may wait for the matter.
+_SEEN_AHEAD = 1
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class _Seen:
             the others; None where that frame is not beside it.
         cleaned: masks at the plate's size, each over all that its trimap is made from; none of
             an object whose trimap somebody painted.
-        bands: the picture pixels in which each object's edges are looked at.
+        near: the look pixels in which each object's edges are looked at.
     """
 
     frame: int
@@ -70,7 +72,7 @@ class _Seen:
     back: Mapping[int, Motion] | None
     trimaps: Mapping[int, Part]
     cleaned: Mapping[int, Part]
-    bands: Mapping[int, Window]
+    near: Mapping[int, Window]
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,11 @@ class _Solved(_Seen):
 
     Attributes:
         alphas: raw; none where the matter was not asked.
+        trails: to the frames around it, by object, then frame; as many as alphas.
     """
 
     alphas: Mapping[int, Part]
+    trails: Mapping[int, Mapping[int, Field]]
 
 
 S = TypeVar("S", bound=_Seen)
@@ -118,15 +122,20 @@ class _Window(Generic[S]):
         """From the frame to those beside it, around an object."""
         return [*self._back(name)[:1], *self._ahead(name)[:1]]
 
-    def trails(self, name: int, points: stability.Points) -> list[tuple[S, Trail]]:
+    @property
+    def others(self) -> list[S]:
+        """The other frames."""
+        return [*self.before, *self.after]
+
+    def trails(self, name: int, points: Points) -> list[Trail]:
         """Where points of an object's edges lie in each of the other frames."""
-        found: list[tuple[S, Trail]] = []
+        found: list[Trail] = []
         for others, motions in (
             (self.before, self._back(name)),
             (self.after, self._ahead(name)),
         ):
             looks = [self.one.look, *(other.look for other in others)]
-            found += zip(others, stability.follow(points, looks, motions), strict=True)
+            found += follow(points, looks, motions)
         return found
 
 
@@ -214,7 +223,11 @@ class MatteStage:
         self._unit = unit
         self._matting = matting
         self._answered = answered
-        self._grid = Grid.of(shot.working, shot.window, shot.scale)
+        working = shot.working
+        self._look = look_size(working.height, working.width)
+        self._grid = Grid.of(working, shot.window, shot.scale).resized(
+            self._look[1] / working.width, self._look[0] / working.height
+        )
         self._widest = math.ceil(shot.rules.wide) + 1
         self._place = surroundings.place
         self._steady = surroundings.steady
@@ -229,8 +242,9 @@ class MatteStage:
             for frame, masks in tracked:
                 yield self._alone(frame, masks, matter)
             return
+        # The matter has a thread to itself: what needs none of its answers is done ahead of it.
         with (
-            closing(self._all_seen(tracked)) as seen,
+            closing(overlapped(self._all_seen(tracked), _SEEN_AHEAD, "airoto-trimap")) as seen,
             closing(self._all_solved(seen, matter)) as solved,
         ):
             for window in _windows(solved, ALPHA_RADIUS):
@@ -240,22 +254,41 @@ class MatteStage:
     # ---- one frame for itself -----------------------------------------------------
 
     def _alone(self, frame: int, masks: Masks, matter: Matter | None) -> FrameMattes:
-        alphas = {}
         with self._unit(1):
             matting = self._matting(frame)
-            for object_id, tracked in sorted(masks.items()):
-                trimap = None if matter is None else self._painted(object_id, frame)
-                seed = self._seed(frame, object_id)
-                with self._turn() as turn:
-                    if trimap is not None and matter is not None:
-                        made = matting.from_trimap(trimap, matter, seed=seed, pause=turn)
-                    elif matter is None and self._drawn(object_id, frame):
-                        made = matting.as_drawn(tracked.mask)
-                    else:
-                        made = matting.alpha(tracked.mask, matter, seed=seed, pause=turn)
-                alphas[object_id] = made
+            if matter is None:
+
+                def alpha_of(name: int) -> ObjectAlpha:
+                    mask = masks[name].mask
+                    drawn = self._drawn(name, frame)
+                    return matting.as_drawn(mask) if drawn else matting.alpha(mask)
+
+                alphas = self._each(masks, alpha_of)
+            else:
+                alphas = self._matted(frame, masks, matting, matter)
         self._answered(frame)
         return FrameMattes(frame, masks, alphas, matting)
+
+    def _matted(
+        self, frame: int, masks: Masks, matting: FrameMatting, matter: Matter
+    ) -> dict[int, ObjectAlpha]:
+        painted = {name: self._painted(name, frame) for name in masks}
+
+        def trimap_of(name: int) -> Part:
+            given = painted[name]
+            return matting.band(masks[name].mask)[0] if given is None else Part.of(given)
+
+        alphas = {}
+        for name, trimap in self._each(masks, trimap_of).items():
+            with self._turn() as turn:
+                seed = self._seed(frame, name)
+                alphas[name] = matting.from_trimap(trimap, matter, seed=seed, pause=turn)
+        return alphas
+
+    def _each(self, names: Iterable[int], make: Callable[[int], Made]) -> dict[int, Made]:
+        """What the processor makes for each object, side by side; the device is not held."""
+        order = sorted(names)
+        return dict(zip(order, ordered_map(make, order, self._shot.threads), strict=True))
 
     def _seed(self, frame: int, object_id: int) -> int:
         return seed_for(self._shot.seed, "matte", frame, object_id)
@@ -272,30 +305,35 @@ class MatteStage:
     def _seen(self, frame: int, masks: Masks, last: _Seen | None) -> _Seen:
         matting = self._matting(frame)
         look = Look.of(self._shot.frames.picture(frame))
-        back: dict[int, Motion] | None = None
         painted = {name: self._painted(name, frame) for name in sorted(masks)}
-        with self._turn():
-            trimaps, cleaned, bands = {}, {}, {}
-            for name, given in painted.items():
-                if given is None:
-                    area = matting.around(masks[name].mask)
-                    mask = cleaned[name] = Part(area, matting.cleaned(masks[name].mask, area))
-                    own = Part.of(matting.trimap(mask.values, area))
-                    trimaps[name] = own.shifted(area.x_min, area.y_min)
-                else:
-                    trimaps[name] = Part.of(given)
-                bands[name] = self._looked_at(trimaps[name])
-            if last is not None and self._place[frame] == self._place[last.frame] + 1:
-                back = {
-                    name: Motion.between(
-                        look, last.look, band.union(last.bands[name]), self._shot.threads
-                    )
-                    for name, band in bands.items()
-                }
-        return _Seen(frame, masks, matting, look, back, trimaps, cleaned, bands)
+        beside = last is not None and self._place[frame] == self._place[last.frame] + 1
+
+        def see(name: int) -> tuple[Part, Part | None, Window, Motion | None]:
+            given, cleaned = painted[name], None
+            if given is None:
+                trimap, cleaned = matting.band(masks[name].mask)
+            else:
+                trimap = Part.of(given)
+            near, motion = self._looked_at(trimap), None
+            if last is not None and beside:
+                window = near.union(last.near[name])
+                motion = Motion.between(look, last.look, window, self._shot.threads)
+            return trimap, cleaned, near, motion
+
+        seen = self._each(masks, see)
+        return _Seen(
+            frame,
+            masks,
+            matting,
+            look,
+            {name: one[3] for name, one in seen.items() if one[3]} if beside else None,
+            {name: one[0] for name, one in seen.items()},
+            {name: one[1] for name, one in seen.items() if one[1]},
+            {name: one[2] for name, one in seen.items()},
+        )
 
     def _looked_at(self, trimap: Part) -> Window:
-        """The picture pixels of a trimap's band, and of any that it may be widened to."""
+        """The look pixels of a trimap's band, and of any that it may be widened to."""
         band = box_of((trimap.values > 0) & (trimap.values < 1))
         if band.is_empty:
             return band
@@ -306,16 +344,15 @@ class MatteStage:
         asked = frozenset(self.to_matte)
         for window in _windows(seen, TRIMAP_RADIUS):
             one = window.one
-            trimaps, alphas = dict(one.trimaps), {}
+            trimaps, alphas, trails = dict(one.trimaps), {}, {}
             if one.frame in asked:
                 with self._unit(1):
-                    for name in sorted(one.masks):
+                    found = self._each(one.masks, partial(self._steady_trimap, window))
+                    for name, (trimap, trail) in found.items():
+                        trimaps[name], trails[name] = trimap, trail
                         with self._turn() as turn:
-                            trimaps[name] = self._steady_trimap(name, window)
-                            whole = trimaps[name].whole(self._grid.shape)
                             seed = self._seed(one.frame, name)
-                            alpha = one.matting.solved(whole, matter, seed=seed, pause=turn)
-                        alphas[name] = Part.of(alpha)
+                            alphas[name] = one.matting.solved(trimap, matter, seed=seed, pause=turn)
                 self._answered(one.frame)
             yield _Solved(
                 one.frame,
@@ -325,39 +362,50 @@ class MatteStage:
                 one.back,
                 trimaps,
                 one.cleaned,
-                one.bands,
+                one.near,
                 alphas,
+                trails,
             )
 
-    def _steady_trimap(self, name: int, window: _Window[_Seen]) -> Part:
-        """The object's trimap, wider where its edge moves or its neighbours say otherwise."""
+    def _steady_trimap(self, window: _Window[_Seen], name: int) -> tuple[Part, Mapping[int, Field]]:
+        """The object's trimap, wider where its edge moves or its neighbours say otherwise, and
+        where its edges lie in those."""
         one, rules = window.one, self._shot.rules
+        frame = Window.sized(self._look[1], self._look[0])
+        band = Band.around(one.trimaps[name], self._grid, self._widest, frame)
+        trails = window.trails(name, band.points)
+        fields = {
+            other.frame: band.spread(trail)
+            for other, trail in zip(window.others, trails, strict=True)
+        }
         cleaned = one.cleaned.get(name)
         # A band that was painted, or asked for at a fixed width, is left as it is.
         if cleaned is None or cleaned.window.is_empty or not rules.adaptive:
-            return one.trimaps[name]
+            return one.trimaps[name], fields
         area, mask = cleaned.window, cleaned.values
-        grid = self._grid.part(area)
         trimap = one.trimaps[name].over(area)
-        asked = rules.disputed(mask)
-        trails = window.trails(name, grid.points(asked))
-        neighbours = [(other.trimaps[name], trail) for other, trail in trails]
-        steady = stability.steady_trimap(trimap, asked, neighbours, self._grid)
+        neighbours = [
+            (other.trimaps[name], trail) for other, trail in zip(window.others, trails, strict=True)
+        ]
+        steady = stability.steady_trimap(
+            Part(area, trimap), rules.disputed(mask), band, neighbours, self._grid
+        )
         edge = edge_pixels(mask)
-        reach = stability.motion_reach(one.masks[name].mask, window.motions(name))
-        wider = rules.widened(steady, edge, stability.reach_at(reach, edge, grid))
-        made = Part.of(rules.with_cores(wider, trimap, mask))
-        return made.shifted(area.x_min, area.y_min)
+        reach = stability.motion_reach(one.masks[name].mask, self._look, window.motions(name))
+        reached = stability.reach_at(reach, edge, self._grid.part(area))
+        made = Part.of(rules.with_cores(rules.widened(steady, edge, reached), trimap, mask))
+        return made.shifted(area.x_min, area.y_min), fields
 
     def _finished(self, window: _Window[_Solved]) -> FrameMattes:
-        one, rules, shape = window.one, self._shot.rules, self._grid.shape
-        alphas = {}
+        one = window.one
+
+        def finish(name: int) -> ObjectAlpha:
+            trimap = one.trimaps[name]
+            alpha = Part(trimap.window, self._steady_alpha(name, window))
+            return one.matting.finished(alpha, trimap)
+
         with self._unit(0):
-            for name in sorted(one.alphas):
-                with self._turn():
-                    trimap = one.trimaps[name]
-                    alpha = Part(trimap.window, self._steady_alpha(name, window)).whole(shape)
-                    alphas[name] = ObjectAlpha(rules.finished(alpha), trimap.whole(shape))
+            alphas = self._each(one.alphas, finish)
         return FrameMattes(one.frame, one.masks, alphas, one.matting)
 
     def _steady_alpha(self, name: int, window: _Window[_Solved]) -> Alpha:
@@ -366,8 +414,12 @@ class MatteStage:
         unknown = (trimap.values > 0) & (trimap.values < 1)
         points = self._grid.part(trimap.window).points(unknown)
         neighbours = [
-            stability.Neighbour(other.alphas[name], other.trimaps[name], trail)
-            for other, trail in window.trails(name, points)
+            stability.Neighbour(
+                other.alphas[name],
+                other.trimaps[name],
+                one.trails[name][other.frame].trail(points),
+            )
+            for other in window.others
         ]
         alpha, strength = one.alphas[name].over(trimap.window), self._shot.rules.stability
         return stability.steady_alpha(alpha, unknown, neighbours, self._grid, strength)

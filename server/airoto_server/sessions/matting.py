@@ -19,9 +19,10 @@ from airoto_server.ops.colour import Colour
 from airoto_server.ops.edges import feather, grow, remove_dots, remove_holes
 from airoto_server.ops.foreground import estimate_foreground
 from airoto_server.ops.geometry import Format, Window, Working, place, scale_window
-from airoto_server.ops.imagefile import Frame
+from airoto_server.ops.grid import Grid
+from airoto_server.ops.imagefile import Frame, Pixels
+from airoto_server.ops.part import Part
 from airoto_server.ops.resample import mask_to_plate
-from airoto_server.ops.stability import Grid, Part
 from airoto_server.ops.trimap import (
     around_edges,
     default_widths,
@@ -102,17 +103,45 @@ class EdgeRules:
         """Without small holes and specks."""
         return remove_dots(remove_holes(mask, self.holes), self.dots)
 
-    def finished(self, alpha: Mask) -> Mask:
-        """With the edge shifted and softened."""
-        return feather(grow(alpha, self.grow), self.feather)
+    def finished(self, alpha: Part, shape: tuple[int, int]) -> Part:
+        """With the edge shifted and softened, over a plane of that shape."""
+        if alpha.window.is_empty or (self.grow == 0 and self.feather == 0):
+            return alpha
+        # A Gaussian is cut off at four sigma.
+        margin = math.ceil(abs(self.grow)) + math.ceil(4 * self.feather) + 2
+        window = alpha.window.grown(margin).intersect(Window.sized(shape[1], shape[0]))
+        return Part(window, feather(grow(alpha.over(window), self.grow), self.feather))
 
 
 @dataclass(frozen=True)
 class ObjectAlpha:
-    """Alpha and trimap (None where no matter ran) over the output window."""
+    """Alpha and trimap of one object, kept where they are not 0.
 
-    alpha: Mask
-    trimap: Trimap | None
+    Attributes:
+        shape: height and width of the output window.
+        part: the alpha.
+        trimap_part: None where no matter ran.
+    """
+
+    shape: tuple[int, int]
+    part: Part
+    trimap_part: Part | None
+
+    @classmethod
+    def of(cls, alpha: Mask, trimap: Trimap | None = None) -> ObjectAlpha:
+        """Of planes over the output window."""
+        high, wide = alpha.shape
+        return cls((high, wide), Part.of(alpha), None if trimap is None else Part.of(trimap))
+
+    @property
+    def alpha(self) -> Mask:
+        """Over the whole output window."""
+        return self.part.whole(self.shape)
+
+    @property
+    def trimap(self) -> Trimap | None:
+        """Over the whole output window; None where no matter ran."""
+        return None if self.trimap_part is None else self.trimap_part.whole(self.shape)
 
 
 class FrameMatting:
@@ -151,21 +180,23 @@ class FrameMatting:
         self._see_through = see_through
         self._edges = edges
         self._grid = Grid.of(working, window, scale)
+        self._whole = Window.sized(window.width, window.height)
 
     @property
     def plate(self) -> Frame:
         """The frame's own pixels."""
         return self._frame
 
-    def alpha(
-        self, mask: Mask, matter: Matter | None, *, seed: int, pause: Pause | None = None
-    ) -> ObjectAlpha:
-        """From a mask of the working picture; `pause` as in `matte_in_windows`."""
-        if matter is None:
-            return ObjectAlpha(self._rules.finished(self._rules.cleaned(self.refined(mask))), None)
+    def alpha(self, mask: Mask) -> ObjectAlpha:
+        """Of a mask of the working picture, where no matter runs."""
+        return self.finished(Part.of(self._rules.cleaned(self.refined(mask))), None)
+
+    def band(self, mask: Mask) -> tuple[Part, Part]:
+        """The trimap of a mask of the working picture, and the cleaned mask that it is of."""
         area = self.around(mask)
-        part = Part(area, self.trimap(self.cleaned(mask, area), area))
-        return self.from_trimap(part.whole(self._grid.shape), matter, seed=seed, pause=pause)
+        cleaned = self.cleaned(mask, area)
+        own = Part.of(self.trimap(cleaned, area))
+        return own.shifted(area.x_min, area.y_min), Part(area, cleaned)
 
     def around(self, mask: Mask) -> Window:
         """The part of the output window that says all about a mask of the working picture.
@@ -184,8 +215,8 @@ class FrameMatting:
 
     def as_drawn(self, mask: Mask) -> ObjectAlpha:
         """A drawn mask of the working picture, which no pixels overrule."""
-        whole = Window.sized(self._window.width, self._window.height)
-        return ObjectAlpha(self._rules.finished(self.cleaned(mask, whole)), None)
+        area = self.around(mask)
+        return self.finished(Part(area, self.cleaned(mask, area)), None)
 
     def refined(self, mask: Mask) -> Mask:
         """A mask of the working picture over the output window, its boundary as pixels say."""
@@ -200,7 +231,7 @@ class FrameMatting:
         down, across = working.scale_y / scale, working.scale_x / scale
         return model.decide(
             enlarged,
-            self._picture_of,
+            self._shown,
             (down * rows, (window.y_min * down - working.window.y_min) * rows),
             (across * columns, (window.x_min * across - working.window.x_min) * columns),
         )
@@ -211,9 +242,9 @@ class FrameMatting:
         """From a mask over the output window."""
         mask = self._rules.cleaned(mask)
         if matter is None:
-            return ObjectAlpha(self._rules.finished(mask), None)
-        whole = Window.sized(self._window.width, self._window.height)
-        return self.from_trimap(self.trimap(mask, whole), matter, seed=seed, pause=pause)
+            return self.finished(Part.of(mask), None)
+        trimap = self.trimap(mask, self._whole)
+        return self.from_trimap(Part.of(trimap), matter, seed=seed, pause=pause)
 
     def trimap(self, mask: Mask, area: Window) -> Trimap:
         """The band around a cleaned mask over a part of the window, and what is seen through."""
@@ -222,52 +253,67 @@ class FrameMatting:
         return widened(self._rules.trimap(mask), boxes)
 
     def from_trimap(
-        self, trimap: Trimap, matter: Matter, *, seed: int, pause: Pause | None = None
+        self, trimap: Part, matter: Matter, *, seed: int, pause: Pause | None = None
     ) -> ObjectAlpha:
         """From a trimap over the output window."""
-        alpha = self.solved(trimap, matter, seed=seed, pause=pause)
-        return ObjectAlpha(self._rules.finished(alpha), trimap)
+        return self.finished(self.solved(trimap, matter, seed=seed, pause=pause), trimap)
+
+    def finished(self, alpha: Part, trimap: Part | None) -> ObjectAlpha:
+        """With its edge shifted and softened."""
+        shape = self._whole.height, self._whole.width
+        return ObjectAlpha(shape, self._rules.finished(alpha, shape), trimap)
 
     def solved(
-        self, trimap: Trimap, matter: Matter, *, seed: int, pause: Pause | None = None
-    ) -> Mask:
+        self, trimap: Part, matter: Matter, *, seed: int, pause: Pause | None = None
+    ) -> Part:
         """The matter's own alpha of a trimap over the output window."""
-        picture_of = self._light_of if matter.facts.linear_light else self._picture_of
-        return matte_in_windows(
-            matter, picture_of, trimap, seed=seed, threads=self._threads, pause=pause
+        # One pixel more, so that no window of the matter ends where only the part does.
+        near = trimap.window.grown(matter.overlap + 1).intersect(self._whole)
+        area = near if matter.needs_trimap and not trimap.window.is_empty else self._whole
+        picture_of = self._picture_of(matter)
+        alpha = matte_in_windows(
+            matter,
+            lambda window: picture_of(window.shifted(area.x_min, area.y_min)),
+            trimap.over(area),
+            seed=seed,
+            threads=self._threads,
+            pause=pause,
+            corner=(area.x_min, area.y_min),
         )
+        # Alpha is 0 where the trimap is.
+        return Part(trimap.window, alpha[trimap.window.slices(area)])
 
     def subject(self, matter: Matter, *, seed: int) -> MatteResult:
         """What a matter finds by itself over the output window, its edge not finished yet."""
-        picture_of = self._light_of if matter.facts.linear_light else self._picture_of
-        whole = Window.sized(self._window.width, self._window.height)
-        return matter.matte(picture_of(whole), None, seed=seed)
+        return matter.matte(self._picture_of(matter)(self._whole), None, seed=seed)
 
     def from_subject(self, alpha: Mask) -> ObjectAlpha:
         """From what `subject` found."""
-        return ObjectAlpha(self._rules.finished(self._rules.cleaned(alpha)), None)
+        return self.finished(Part.of(self._rules.cleaned(alpha)), None)
 
     def foreground(self, alpha: Mask) -> npt.NDArray[np.float32]:
         """Straight colour of what `alpha` covers, in the plate's own colour space."""
-        linear = self._colour.to_linear(self._pixels(self._window))
+        linear = self._colour.to_linear(self._pixels(self._whole))
         return self._colour.from_linear(estimate_foreground(linear, alpha))
 
-    def _picture_of(self, window: Window) -> Picture:
-        self._check()
-        return self._colour.to_display(self._pixels_in(window))
+    def _picture_of(self, matter: Matter) -> Callable[[Window], Picture]:
+        return self._light if matter.facts.linear_light else self._shown
 
-    def _light_of(self, window: Window) -> Picture:
+    def _shown(self, window: Window) -> Picture:
         self._check()
-        light = self._colour.to_linear(self._pixels_in(window))
+        return self._colour.to_display(self._pixels(window))
+
+    def _light(self, window: Window) -> Picture:
+        self._check()
+        light = self._colour.to_linear(self._pixels(window))
         gain = np.float32(2.0**self._colour.settings.exposure)
         return np.asarray(np.clip(light * gain, 0.0, _BRIGHTEST), np.float32)
 
-    def _pixels_in(self, window: Window) -> npt.NDArray[np.float32]:
+    def _pixels(self, window: Window) -> Pixels:
         """The pixels of a part of the output window, counted from its corner."""
-        return self._pixels(window.shifted(self._window.x_min, self._window.y_min))
-
-    def _pixels(self, window: Window) -> npt.NDArray[np.float32]:
-        return np.asarray(place(self._frame.pixels, self._frame.window, window), np.float32)
+        wanted = window.shifted(self._window.x_min, self._window.y_min)
+        found: Pixels = place(self._frame.pixels, self._frame.window, wanted)
+        return found
 
 
 def output_window(plate_format: Format, scale: float) -> Window:
@@ -275,13 +321,16 @@ def output_window(plate_format: Format, scale: float) -> Window:
     return scale_window(plate_format.data, scale)
 
 
-def union(alphas: Sequence[Mask], shape: tuple[int, int]) -> Mask:
+def union(alphas: Sequence[Part]) -> Part:
     """All objects as one matte.
 
     The sum, at most 1: where two objects share an edge pixel each has its part of it, and a
     maximum would leave a seam.
     """
-    total = np.zeros(shape, np.float32)
+    window = Window(0, 0, 0, 0)
     for alpha in alphas:
-        total += alpha
-    return np.minimum(total, np.float32(1))
+        window = window.union(alpha.window)
+    total = np.zeros((window.height, window.width), np.float32)
+    for alpha in alphas:
+        total[alpha.window.slices(window)] += alpha.values
+    return Part(window, np.minimum(total, np.float32(1)))

@@ -15,6 +15,7 @@ from airoto.wire.recipe import Parts, validate
 from airoto_server.engines.registry import Role
 from airoto_server.engines.roles import Candidate, Mask
 from airoto_server.ops.parallel import ordered_map
+from airoto_server.ops.part import Part
 from airoto_server.ops.resample import mask_to_plate
 from airoto_server.ops.seeds import seed_for
 from airoto_server.scheduler.cancel import Cancel
@@ -28,7 +29,7 @@ from airoto_server.sessions.keyframes import (
     snapped_trimap,
 )
 from airoto_server.sessions.masks import quantised
-from airoto_server.sessions.matting import FrameMatting, ObjectAlpha
+from airoto_server.sessions.matting import FrameMatting
 from airoto_server.sessions.paths import refuse_relative_paths
 from airoto_server.sessions.shot import Shot, open_shot
 from airoto_server.sessions.subject import FOUND, not_found
@@ -147,7 +148,7 @@ def matte_frame(workshop: Workshop, request: pb.MatteRequest, cancel: Cancel) ->
                     "a trimap needs a matter, and the recipe turns it off",
                     hint="set matte.engine to auto",
                 )
-            made = matting.from_trimap(snapped_trimap(guide), matter, seed=seed)
+            made = matting.from_trimap(Part.of(snapped_trimap(guide)), matter, seed=seed)
         elif guide is None:
             assert matter is not None  # or there had to be a guide
             found = matting.subject(matter, seed=seed)
@@ -158,15 +159,15 @@ def matte_frame(workshop: Workshop, request: pb.MatteRequest, cancel: Cancel) ->
         else:
             made = matting.from_plate_mask(guide, matter, seed=seed)
         # As a render gives it.
-        made = ObjectAlpha(quantised(made.alpha), made.trimap)
-        foreground = matting.foreground(made.alpha) if request.foreground else None
+        alpha, trimap = quantised(made.alpha), made.trimap
+        foreground = matting.foreground(alpha) if request.foreground else None
         provenance = shot.provenance
         if matter is not None:
             provenance = provenance.with_engine(Role.MATTER, matter).with_notes(notes)
     spool = workshop.spool
     return Matted(
-        alpha=_plane(made.alpha, shot, spool),
-        trimap="" if made.trimap is None else _plane(made.trimap, shot, spool),
+        alpha=_plane(alpha, shot, spool),
+        trimap="" if trimap is None else _plane(trimap, shot, spool),
         foreground="" if foreground is None else _plane(foreground, shot, spool),
         provenance=provenance,
         confidence=confidence,
