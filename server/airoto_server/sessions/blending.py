@@ -41,7 +41,7 @@ def blended(
     backward = (1.0 - weight) * (back.confidence + 0.01)
     share = np.float32(forward / (forward + backward))
     if picture is not None and ahead.evidence is not None and back.evidence is not None:
-        from airoto_server.engines.classic.reconciling import reconciled
+        from airoto_server.engines.reconciling import reconciled
 
         sixteenths = share * ahead.evidence + (np.float32(1) - share) * back.evidence
         log_odds = np.asarray(sixteenths / 16, np.float32)

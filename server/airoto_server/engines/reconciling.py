@@ -1,4 +1,7 @@
-"""Two passes that disagree: evidence and edges of the picture decide."""
+"""Two passes of any tracker that tells its evidence, where they disagree.
+
+The evidence and edges of the picture decide, with the classic tracker's cut.
+"""
 
 from __future__ import annotations
 
