@@ -7,8 +7,9 @@ process, colour and size, handing pixels over by chunked streams, results, writi
 in the same run: memcpy, and the same pixels as one protobuf `bytes` field. The two do equal
 work: the sender digests, the receiver digests and compares, there and back, with the same
 digest; the server keeps the pixels in memory; the client ends with a file. One message is one
-call there and back, chunks are two. The last row is what is left where nobody digests, keeps or
-writes anything: no chunks through gRPC are faster than that. Machines differ: look at ratios.
+call there and back, chunks are two. The last two rows are gRPC by itself: the same parts with the
+same checks, memory and file, and nothing else; and with nothing done about them at all, than which
+no chunks through gRPC are faster. Machines differ: look at ratios.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 from own_server import own_server
-from plain_grpc import bare_streams, milliseconds, one_message
+from plain_grpc import bare_streams, checked_streams, milliseconds, one_message
 
 from airoto.wire.digest import Kind, digest_of
 from airoto_client.grpc_link import GrpcLink
@@ -169,13 +170,15 @@ def _handovers(folder: Path, label: str, size: tuple[int, int], repeat: int) -> 
         rows[f"one bytes message there and back, {kind.name}"] = one_message(
             folder, data, kind, repeat
         )
+    rows["gRPC alone: the same parts, checked and kept"] = checked_streams(folder, data, repeat)
     rows["gRPC alone: the same parts, nothing done with them"] = bare_streams(folder, data, repeat)
     print(f"\n{label}, {len(data) / 1e6:.0f} MB half RGB through a Unix socket")
     _table(rows, len(data))
-    chunks, message, with_sha256, bare = list(rows.values())[1:]
+    chunks, message, with_sha256, checked, bare = list(rows.values())[1:]
     print(
         f"  chunks are {message / chunks:.1f}x as fast as one message with the same digest, "
-        f"{with_sha256 / chunks:.1f}x with SHA-256; gRPC alone would be {message / bare:.1f}x"
+        f"{with_sha256 / chunks:.1f}x with SHA-256; gRPC alone would be {message / checked:.1f}x "
+        f"checked and kept, {message / bare:.1f}x with nothing done"
     )
 
 

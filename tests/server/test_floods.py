@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
+import numpy as np
 import pytest
 
-from airoto.errors import AIRotoError, BusyError
+from airoto.errors import AIRotoError, BusyError, HandleUnknownError
 from airoto.wire.messages import DownloadRequest
 from airoto.wire.methods import METHODS
 from airoto_client.grpc_link import GrpcLink
@@ -325,3 +326,19 @@ def test_downloads_that_are_not_read_are_bounded_and_others_told_to_try_again(
             while server.servicer._calls.running and time.monotonic() < end:
                 time.sleep(0.05)
             link.download(handle, tmp_path / "two")
+
+
+def test_what_a_client_did_not_take_is_kept_though_it_was_to_be_released(tmp_path: Path) -> None:
+    plane = {"width": 1024, "height": 3072, "channels": 1, "pixel_type": "PIXEL_TYPE_HALF"}
+    data = np.random.default_rng(0).bytes(6 << 20)
+    with served() as server, GrpcLink(server.target) as link:
+        handle = link.upload_plane(data, plane)["handle"]
+        with grpc.insecure_channel(server.target) as channel:
+            call = METHODS["Download"].bind(channel)(DownloadRequest(handle=handle, release=True))
+            next(call)
+            time.sleep(0.5)  # the server has made the rest of it by now
+            call.cancel()
+        link.download(handle, tmp_path / "whole", encoding="raw")
+        assert (tmp_path / "whole").read_bytes() == data
+        with pytest.raises(HandleUnknownError):
+            link.download(handle, tmp_path / "again", encoding="raw")

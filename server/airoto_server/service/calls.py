@@ -18,6 +18,7 @@ from collections.abc import (
 )
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
+from itertools import islice
 from typing import Any, TypeVar
 
 import grpc
@@ -46,6 +47,10 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 # Threads of calls that answer once and of downloads.
 _THREADS = 64
+
+# Parts that a thread makes of a download before it hands them over: each time costs as much as
+# sending a part.
+_PARTS = 4
 
 
 class Kind(enum.Enum):
@@ -149,22 +154,31 @@ class Calls:
                 await asyncio.shield(running)
 
     async def parts(
-        self, name: str, context: Context, work: Callable[[Cancel], Generator[Answer, None, None]]
+        self,
+        name: str,
+        context: Context,
+        work: Callable[[Cancel], Generator[Answer, None, None]],
+        taken: Callable[[], None],
     ) -> AsyncGenerator[Answer, None]:
         """Give what `work(cancel)` yields, made no faster than the client reads.
 
         A client that takes nothing keeps its room among the transfers until it is gone: gRPC
         cannot take back what it holds to be sent, so their number is what bounds it.
+
+        Args:
+            taken: done when all of it has been handed to gRPC, and only then.
         """
         async with self.call(name, context, Kind.TRANSFER) as (cancel, _):
             made = work(cancel)
             # One thread at a time runs it, and none while the client does not read.
-            following = partial(self._in_thread, self._pool, partial(next, made, _END))
-            ahead: asyncio.Future[Any] = following()
+            following = partial(self._in_thread, self._pool, lambda: list(islice(made, _PARTS)))
+            ahead = following()
             try:
-                while (item := await asyncio.shield(ahead)) is not _END:
+                while items := await asyncio.shield(ahead):
                     ahead = following()
-                    yield item
+                    for item in items:
+                        yield item
+                await self._in_thread(self._pool, taken)
             finally:
                 cancel.set()
                 await asyncio.wait([ahead])

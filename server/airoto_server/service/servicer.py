@@ -129,7 +129,11 @@ class Servicer:
         def work(cancel: Cancel) -> Generator[Part, None, None]:
             return download(self._workshop.spool, request, cancel)
 
-        async with aclosing(self._calls.parts("Download", context, work)) as parts:
+        def taken() -> None:
+            if request.release:
+                self._workshop.spool.release(request.handle)
+
+        async with aclosing(self._calls.parts("Download", context, work, taken)) as parts:
             async for part in parts:
                 yield part
 

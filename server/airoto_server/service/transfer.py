@@ -118,5 +118,3 @@ def download(
     for part in parts:
         cancel.check()
         yield part
-    if request.release:
-        spool.release(request.handle)
