@@ -14,10 +14,12 @@ import numpy.typing as npt
 from airoto.errors import OutOfSpaceError
 from airoto_server.engines.roles import Evidence, Mask, Tracked
 from airoto_server.ops.geometry import Window
-from airoto_server.ops.nonzero import box_of, where_not_0
+from airoto_server.ops.nonzero import where_not_0
+from airoto_server.ops.part import Part
 
-# Object, height, width, confidence, bytes of the mask; height, width, bytes of the evidence.
-_HEADER = struct.Struct("<IIIdIIII")
+# Object, height, width, confidence; corners of the part that is not 0, bytes of it; height, width,
+# bytes of the evidence.
+_HEADER = struct.Struct("<IIIdiiiiIIII")
 _STEPS = 65535
 
 
@@ -46,10 +48,9 @@ def of_steps(steps: npt.NDArray[np.uint16]) -> Mask:
 
 def mask_digest(mask: Mask) -> str:
     """64 hex digits of a mask as the store keeps it."""
-    box = box_of(mask != 0)
-    part = mask[box.slices(Window.sized(mask.shape[1], mask.shape[0]))]
-    placed = repr((mask.shape, box)).encode()
-    return hashlib.sha256(placed + steps_of(part).tobytes()).hexdigest()
+    part = Part.of(mask)
+    placed = repr((mask.shape, part.window)).encode()
+    return hashlib.sha256(placed + steps_of(part.values).tobytes()).hexdigest()
 
 
 def packed(tracked: Mapping[int, Tracked]) -> bytes:
@@ -57,13 +58,22 @@ def packed(tracked: Mapping[int, Tracked]) -> bytes:
     parts = []
     for object_id, one in sorted(tracked.items()):
         height, width = one.mask.shape
-        content = zlib.compress(steps_of(one.mask).tobytes(), 1)
+        part = Part.of(one.mask)
+        corners = part.window.x_min, part.window.y_min, part.window.x_max, part.window.y_max
+        content = zlib.compress(steps_of(part.values).tobytes(), 1)
         known, evidence = (0, 0), b""
         if one.evidence is not None:
             known, evidence = one.evidence.shape, zlib.compress(one.evidence.tobytes(), 1)
         parts.append(
             _HEADER.pack(
-                object_id, height, width, one.confidence, len(content), *known, len(evidence)
+                object_id,
+                height,
+                width,
+                one.confidence,
+                *corners,
+                len(content),
+                *known,
+                len(evidence),
             )
         )
         parts += [content, evidence]
@@ -81,19 +91,22 @@ def unpacked(data: bytes) -> dict[int, Tracked]:
     at = 0
     try:
         while at < len(content):
-            object_id, height, width, confidence, size, rows, columns, more = _HEADER.unpack_from(
-                content, at
+            object_id, height, width, confidence, *corners, size, rows, columns, more = (
+                _HEADER.unpack_from(content, at)
             )
             at += _HEADER.size
-            steps = np.frombuffer(inflated(content[at : at + size], height * width * 2), "<u2")
+            window = Window(*corners)
+            if not Window.sized(width, height).contains(window):
+                raise ValueError(f"{window} reaches outside a mask of {width}x{height}")
+            steps = np.frombuffer(inflated(content[at : at + size], window.area * 2), "<u2")
+            part = Part(window, of_steps(steps.reshape(window.height, window.width)))
             at += size
             evidence: Evidence | None = None
             if more:
                 flat = np.frombuffer(inflated(content[at : at + more], rows * columns), np.int8)
                 evidence = flat.reshape(rows, columns)
             at += more
-            mask = of_steps(steps.reshape(height, width))
-            tracked[object_id] = Tracked(mask, confidence, evidence)
+            tracked[object_id] = Tracked(part.whole((height, width)), confidence, evidence)
     except struct.error as exc:
         raise ValueError(f"no masks: {exc}") from exc
     return tracked
