@@ -95,7 +95,8 @@ def test_metrics_count_calls_and_frames(
     assert grown('airoto_calls_total{method="ProbePlate",status="NOT_FOUND"}') == 1
     assert grown('airoto_frames_total{stage="matte"}') == 8
     assert grown('airoto_frame_seconds_count{stage="matte"}') == 8
-    assert grown('airoto_turn_seconds_count{device="cpu",urgency="batch"}') >= 16
+    # One for every frame that is tracked; a mask that no matter refines takes none.
+    assert 8 <= grown('airoto_turn_seconds_count{device="cpu",urgency="batch"}') < 16
     assert after['airoto_renders{state="running"}'] == 0
     assert after['airoto_store_bytes{store="embeddings"}'] >= 0
     assert after["airoto_decoder_restarts_total"] == 0
