@@ -10,9 +10,9 @@ from airoto.wire import messages as pb
 from airoto_server.engines.registry import Role
 from airoto_server.ops.seeds import seed_for
 from airoto_server.sessions.cache_keys import ShotKeys
-from airoto_server.sessions.mattes import Surroundings
 from airoto_server.sessions.shot import Shot
 from airoto_server.sessions.subject import subject_of
+from airoto_server.sessions.surroundings import Surroundings
 from airoto_server.sessions.track_keys import TrackKeys
 from airoto_server.sessions.tracking import TrackSettings
 

@@ -15,8 +15,9 @@ from airoto_server.ops.part import Part
 from airoto_server.sessions.cache import ShotCache
 from airoto_server.sessions.cache_keys import ShotKeys
 from airoto_server.sessions.masks import mask_digest, quantised
-from airoto_server.sessions.mattes import FrameMattes, Surroundings
+from airoto_server.sessions.mattes import FrameMattes
 from airoto_server.sessions.matting import ObjectAlpha
+from airoto_server.sessions.surroundings import Surroundings
 
 Masks = Mapping[int, Tracked]
 Run = Callable[[Iterator[tuple[int, Masks]], Matter | None], Generator[FrameMattes, None, None]]

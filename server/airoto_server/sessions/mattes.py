@@ -9,21 +9,18 @@ them is in memory.
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise, takewhile
-from typing import Generic, TypeVar
+from typing import TypeVar
 
-from airoto_server.engines.registry import Role
 from airoto_server.engines.roles import Mask as Alpha
-from airoto_server.engines.roles import Matter, Tracked, Trimap
+from airoto_server.engines.roles import Matter, Trimap
 from airoto_server.ops import stability
 from airoto_server.ops.geometry import Window
-from airoto_server.ops.grid import Grid, Points
-from airoto_server.ops.motion import Band, Field, Look, Motion, Trail, follow, look_size
+from airoto_server.ops.grid import Grid
+from airoto_server.ops.motion import Band, Field, Look, Motion, look_size
 from airoto_server.ops.nonzero import box_of
 from airoto_server.ops.parallel import ordered_map
 from airoto_server.ops.part import Part
@@ -32,11 +29,11 @@ from airoto_server.ops.stability import ALPHA_RADIUS, TRIMAP_RADIUS
 from airoto_server.ops.trimap import edge_pixels
 from airoto_server.scheduler.lane import Turn
 from airoto_server.sessions.matting import FrameMatting, ObjectAlpha
+from airoto_server.sessions.neighbours import Masks, Neighbours, Seen, Solved, with_neighbours
 from airoto_server.sessions.pipeline import overlapped
 from airoto_server.sessions.shot import Shot
-from airoto_server.sessions.subject import subject_of
+from airoto_server.sessions.surroundings import Surroundings
 
-Masks = Mapping[int, Tracked]
 Made = TypeVar("Made")
 
 # Frames whose trimaps and motion may wait for the matter.
@@ -51,137 +48,6 @@ class FrameMattes:
     masks: Masks
     alphas: Mapping[int, ObjectAlpha]
     matting: FrameMatting
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """A frame whose masks are known, with its own trimaps.
-
-    Attributes:
-        back: motion to the frame before around each object, so that no object's matte hangs on
-            the others; None where that frame is not beside it.
-        cleaned: masks at the plate's size, each over all that its trimap is made from; none of
-            an object whose trimap somebody painted.
-        near: the look pixels in which each object's edges are looked at.
-    """
-
-    frame: int
-    masks: Masks
-    matting: FrameMatting
-    look: Look
-    back: Mapping[int, Motion] | None
-    trimaps: Mapping[int, Part]
-    cleaned: Mapping[int, Part]
-    near: Mapping[int, Window]
-
-
-@dataclass(frozen=True)
-class _Solved(_Seen):
-    """A frame that the matter answered, with steady trimaps.
-
-    Attributes:
-        alphas: raw; none where the matter was not asked.
-        trails: to the frames around it, by object, then frame; as many as alphas.
-    """
-
-    alphas: Mapping[int, Part]
-    trails: Mapping[int, Mapping[int, Field]]
-
-
-S = TypeVar("S", bound=_Seen)
-
-
-@dataclass(frozen=True)
-class _Window(Generic[S]):
-    """A frame and those around it that are neighbours in time without a gap.
-
-    Attributes:
-        before, after: nearest first.
-    """
-
-    before: Sequence[S]
-    one: S
-    after: Sequence[S]
-
-    @classmethod
-    def cut(cls, before: Sequence[S], one: S, after: Sequence[S]) -> _Window[S]:
-        """Of frames in the order of time, up to the first gap on either side."""
-        nearest = [one, *reversed(before)]
-        earlier = list(takewhile(lambda pair: pair[0].back is not None, pairwise(nearest)))
-        later = takewhile(lambda other: other.back is not None, after)
-        return cls([pair[1] for pair in earlier], one, list(later))
-
-    def _back(self, name: int) -> list[Motion]:
-        run = [self.one, *self.before][: len(self.before)]
-        return [one.back[name] for one in run if one.back is not None]
-
-    def _ahead(self, name: int) -> list[Motion]:
-        return [one.back[name].reversed for one in self.after if one.back is not None]
-
-    def motions(self, name: int) -> list[Motion]:
-        """From the frame to those beside it, around an object."""
-        return [*self._back(name)[:1], *self._ahead(name)[:1]]
-
-    @property
-    def others(self) -> list[S]:
-        """The other frames."""
-        return [*self.before, *self.after]
-
-    def trails(self, name: int, points: Points) -> list[Trail]:
-        """Where points of an object's edges lie in each of the other frames."""
-        found: list[Trail] = []
-        for others, motions in (
-            (self.before, self._back(name)),
-            (self.after, self._ahead(name)),
-        ):
-            looks = [self.one.look, *(other.look for other in others)]
-            found += follow(points, looks, motions)
-        return found
-
-
-class Surroundings:
-    """Which frames a matte depends on.
-
-    Args:
-        masked: frames of the whole plate that have masks, ascending.
-        usable: frames of the whole plate, ascending; neighbours in it are neighbours in time.
-
-    Attributes:
-        steady: whether edges are held steady over time.
-    """
-
-    def __init__(self, shot: Shot, masked: Sequence[int], usable: Sequence[int]) -> None:
-        self.usable = tuple(usable)
-        self.place = {frame: place for place, frame in enumerate(usable)}
-        self._masked = frozenset(masked)
-        # A subject that the matter finds by itself has no masks, and a filter of its own.
-        self.steady = (
-            shot.rules.stability > 0
-            and Role.MATTER in shot.engines
-            and subject_of(shot.recipe) is None
-        )
-
-    def to_matte(self, frames: Collection[int]) -> list[int]:
-        """Frames whose raw alphas these are made from, ascending."""
-        return self._around(frames, ALPHA_RADIUS if self.steady else 0)
-
-    def to_track(self, frames: Collection[int]) -> list[int]:
-        """Frames whose masks these are made from, ascending."""
-        return self._around(self.to_matte(frames), TRIMAP_RADIUS if self.steady else 0)
-
-    def _around(self, frames: Collection[int], radius: int) -> list[int]:
-        """The frames and those up to `radius` steps from them, as far as masks go on."""
-        found = set(frames)
-        for frame in frames:
-            for step in (-1, 1):
-                for distance in range(1, radius + 1):
-                    place = self.place[frame] + step * distance
-                    if not 0 <= place < len(self.usable):
-                        break
-                    if self.usable[place] not in self._masked:
-                        break
-                    found.add(self.usable[place])
-        return sorted(found)
 
 
 class MatteStage:
@@ -247,9 +113,9 @@ class MatteStage:
             closing(overlapped(self._all_seen(tracked), _SEEN_AHEAD, "airoto-trimap")) as seen,
             closing(self._all_solved(seen, matter)) as solved,
         ):
-            for window in _windows(solved, ALPHA_RADIUS):
-                if window.one.frame in self._todo:
-                    yield self._finished(window)
+            for around in with_neighbours(solved, ALPHA_RADIUS):
+                if around.one.frame in self._todo:
+                    yield self._finished(around)
 
     # ---- one frame for itself -----------------------------------------------------
 
@@ -295,14 +161,14 @@ class MatteStage:
 
     # ---- frames among others --------------------------------------------------------
 
-    def _all_seen(self, tracked: Iterator[tuple[int, Masks]]) -> Generator[_Seen, None, None]:
-        last: _Seen | None = None
+    def _all_seen(self, tracked: Iterator[tuple[int, Masks]]) -> Generator[Seen, None, None]:
+        last: Seen | None = None
         for frame, masks in tracked:
             with self._unit(0):
                 last = self._seen(frame, masks, last)
             yield last
 
-    def _seen(self, frame: int, masks: Masks, last: _Seen | None) -> _Seen:
+    def _seen(self, frame: int, masks: Masks, last: Seen | None) -> Seen:
         matting = self._matting(frame)
         look = Look.of(self._shot.frames.picture(frame))
         painted = {name: self._painted(name, frame) for name in sorted(masks)}
@@ -321,15 +187,16 @@ class MatteStage:
             return trimap, cleaned, near, motion
 
         seen = self._each(masks, see)
-        return _Seen(
-            frame,
-            masks,
-            matting,
-            look,
-            {name: one[3] for name, one in seen.items() if one[3]} if beside else None,
-            {name: one[0] for name, one in seen.items()},
-            {name: one[1] for name, one in seen.items() if one[1]},
-            {name: one[2] for name, one in seen.items()},
+        return Seen(
+            frame=frame,
+            masks=masks,
+            matting=matting,
+            beside=beside,
+            look=look,
+            back={name: one[3] for name, one in seen.items() if one[3]},
+            trimaps={name: one[0] for name, one in seen.items()},
+            cleaned={name: one[1] for name, one in seen.items() if one[1]},
+            near={name: one[2] for name, one in seen.items()},
         )
 
     def _looked_at(self, trimap: Part) -> Window:
@@ -340,43 +207,42 @@ class MatteStage:
         band = band.shifted(trimap.window.x_min, trimap.window.y_min)
         return self._grid.picture(band.grown(self._widest))
 
-    def _all_solved(self, seen: Iterator[_Seen], matter: Matter) -> Generator[_Solved, None, None]:
+    def _all_solved(self, seen: Iterator[Seen], matter: Matter) -> Generator[Solved, None, None]:
         asked = frozenset(self.to_matte)
-        for window in _windows(seen, TRIMAP_RADIUS):
-            one = window.one
+        for around in with_neighbours(seen, TRIMAP_RADIUS):
+            one = around.one
             trimaps, alphas, trails = dict(one.trimaps), {}, {}
             if one.frame in asked:
                 with self._unit(1):
-                    found = self._each(one.masks, partial(self._steady_trimap, window))
+                    found = self._each(one.masks, partial(self._steady_trimap, around))
                     for name, (trimap, trail) in found.items():
                         trimaps[name], trails[name] = trimap, trail
                         with self._turn() as turn:
                             seed = self._seed(one.frame, name)
                             alphas[name] = one.matting.solved(trimap, matter, seed=seed, pause=turn)
                 self._answered(one.frame)
-            yield _Solved(
-                one.frame,
-                one.masks,
-                one.matting,
-                one.look,
-                one.back,
-                trimaps,
-                one.cleaned,
-                one.near,
-                alphas,
-                trails,
+            yield Solved(
+                frame=one.frame,
+                masks=one.masks,
+                matting=one.matting,
+                beside=one.beside,
+                trimaps=trimaps,
+                alphas=alphas,
+                trails=trails,
             )
 
-    def _steady_trimap(self, window: _Window[_Seen], name: int) -> tuple[Part, Mapping[int, Field]]:
+    def _steady_trimap(
+        self, around: Neighbours[Seen], name: int
+    ) -> tuple[Part, Mapping[int, Field]]:
         """The object's trimap, wider where its edge moves or its neighbours say otherwise, and
         where its edges lie in those."""
-        one, rules = window.one, self._shot.rules
+        one, rules = around.one, self._shot.rules
         frame = Window.sized(self._look[1], self._look[0])
         band = Band.around(one.trimaps[name], self._grid, self._widest, frame)
-        trails = window.trails(name, band.points)
+        trails = around.trails(name, band.points)
         fields = {
             other.frame: band.spread(trail)
-            for other, trail in zip(window.others, trails, strict=True)
+            for other, trail in zip(around.others, trails, strict=True)
         }
         cleaned = one.cleaned.get(name)
         # A band that was painted, or asked for at a fixed width, is left as it is.
@@ -385,32 +251,32 @@ class MatteStage:
         area, mask = cleaned.window, cleaned.values
         trimap = one.trimaps[name].over(area)
         neighbours = [
-            (other.trimaps[name], trail) for other, trail in zip(window.others, trails, strict=True)
+            (other.trimaps[name], trail) for other, trail in zip(around.others, trails, strict=True)
         ]
         steady = stability.steady_trimap(
             Part(area, trimap), rules.disputed(mask), band, neighbours, self._grid
         )
         edge = edge_pixels(mask)
-        reach = stability.motion_reach(one.masks[name].mask, self._look, window.motions(name))
+        reach = stability.motion_reach(one.masks[name].mask, self._look, around.motions(name))
         reached = stability.reach_at(reach, edge, self._grid.part(area))
         made = Part.of(rules.with_cores(rules.widened(steady, edge, reached), trimap, mask))
         return made.shifted(area.x_min, area.y_min), fields
 
-    def _finished(self, window: _Window[_Solved]) -> FrameMattes:
-        one = window.one
+    def _finished(self, around: Neighbours[Solved]) -> FrameMattes:
+        one = around.one
 
         def finish(name: int) -> ObjectAlpha:
             trimap = one.trimaps[name]
-            alpha = Part(trimap.window, self._steady_alpha(name, window))
+            alpha = Part(trimap.window, self._steady_alpha(name, around))
             return one.matting.finished(alpha, trimap)
 
         with self._unit(0):
             alphas = self._each(one.alphas, finish)
         return FrameMattes(one.frame, one.masks, alphas, one.matting)
 
-    def _steady_alpha(self, name: int, window: _Window[_Solved]) -> Alpha:
+    def _steady_alpha(self, name: int, around: Neighbours[Solved]) -> Alpha:
         """The object's alpha over the window of its trimap, averaged along the motion."""
-        one, trimap = window.one, window.one.trimaps[name]
+        one, trimap = around.one, around.one.trimaps[name]
         unknown = (trimap.values > 0) & (trimap.values < 1)
         points = self._grid.part(trimap.window).points(unknown)
         neighbours = [
@@ -419,21 +285,7 @@ class MatteStage:
                 other.trimaps[name],
                 one.trails[name][other.frame].trail(points),
             )
-            for other in window.others
+            for other in around.others
         ]
         alpha, strength = one.alphas[name].over(trimap.window), self._shot.rules.stability
         return stability.steady_alpha(alpha, unknown, neighbours, self._grid, strength)
-
-
-def _windows(items: Iterator[S], radius: int) -> Iterator[_Window[S]]:
-    """Every item with up to `radius` before and after it; holds no more than that."""
-    before: deque[S] = deque(maxlen=radius)
-    held: deque[S] = deque()
-    for item in items:
-        held.append(item)
-        if len(held) > radius:
-            yield _Window.cut(tuple(before), held[0], tuple(held)[1:])
-            before.append(held.popleft())
-    while held:
-        yield _Window.cut(tuple(before), held[0], tuple(held)[1:])
-        before.append(held.popleft())
