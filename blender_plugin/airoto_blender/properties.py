@@ -36,7 +36,11 @@ def _engine(role: str) -> Any:
     )
 
 
-# The settings of the recipe; their names and defaults are those of `recipe_form.Settings`.
+# A .blend holds the number. RLE writes fastest, and a render that makes its mattes waits for them.
+_COMPRESSIONS = {"ZIPS": 0, "RLE": 4, "DWAA": 1, "PIZ": 2, "none": 3}
+
+# The settings of the recipe; their names and defaults are those of `recipe_form.Settings`, but
+# for the compression.
 RECIPE: dict[str, Any] = {
     "first": _p.IntProperty(name="First", default=1, update=_changed, description="Plate's frame"),
     "last": _p.IntProperty(name="Last", default=1, update=_changed, description="Plate's frame"),
@@ -72,7 +76,8 @@ RECIPE: dict[str, Any] = {
     "seed": _p.IntProperty(name="Seed", default=0, min=0, update=_changed),
     "compression": _p.EnumProperty(
         name="Compression",
-        items=[(one, one, "") for one in ("ZIPS", "DWAA", "PIZ", "none")],
+        items=[(name, name, "", number) for name, number in _COMPRESSIONS.items()],
+        default="RLE",
         update=_changed,
     ),
     "trimap_layer": _p.BoolProperty(name="Trimap layer", update=_changed),

@@ -217,7 +217,7 @@ _OUTPUT = (
     KnobSpec(_T.BOOL, "confidence_layer", "confidence", "Deliver confidence_<name> layers.",
              "true", new_line=False),
     KnobSpec(_T.ENUM, "compression", "compression", "Of the matte files; each is lossless for "
-             "mattes.", items=("ZIPS", "DWAA", "PIZ", "none")),
+             "mattes.", items=("ZIPS", "RLE", "DWAA", "PIZ", "none")),
     KnobSpec(_T.STRING, "colour_space", "plate's colour space", "Empty: what the Read says, or "
              "the script's working space."),
     KnobSpec(_T.STRING, "ocio_config", "OCIO config", "Empty: the script's."),

@@ -57,7 +57,11 @@ def shot(clip: Path, folder: Path, frames: int, stability: float) -> pb.Recipe:
             "segment": {"engine": "null"},
             "track": {"engine": "null"},
             "matte": {"engine": "null", "stability": stability},
-            "output": {"path": str(folder / "a.####.exr")},
+            # As Blender's node writes them.
+            "output": {
+                "path": str(folder / "a.####.exr"),
+                "compression": "COMPRESSION_RLE",
+            },
         }
     )
 

@@ -188,7 +188,8 @@ def test_what_a_recipe_leaves_open_stays_what_it_was():
         st.sampled_from(["segment", "shot"]), st.sampled_from(["both", "forward", "backward"]),
         st.sampled_from(["auto", "none"]), st.sampled_from(["adaptive", "fixed"]),
         numbers, numbers, numbers, numbers, numbers, numbers, numbers,
-        st.integers(0, 9), st.integers(0, 9), st.sampled_from(["ZIPS", "DWAA", "PIZ", "none"]),
+        st.integers(0, 9), st.integers(0, 9),
+        st.sampled_from(["ZIPS", "RLE", "DWAA", "PIZ", "none"]),
         st.booleans(), st.booleans(), st.booleans(),
     )
 )  # fmt: skip

@@ -39,7 +39,7 @@ def header(path: Path) -> oiio.ImageSpec:
         image.close()
 
 
-@pytest.mark.parametrize("name", ["ZIPS", "DWAA", "PIZ", "NONE"])
+@pytest.mark.parametrize("name", ["RLE", "ZIPS", "DWAA", "PIZ", "NONE"])
 def test_every_compression_is_written_and_holds_the_same_alpha(
     clip: SamplePaths, server: RunningServer, tmp_path: Path, name: str
 ) -> None:

@@ -63,6 +63,7 @@ _TRIMAPS = {
 }
 _COMPRESSIONS = {
     "zips": Compression.COMPRESSION_ZIPS,
+    "rle": Compression.COMPRESSION_RLE,
     "dwaa": Compression.COMPRESSION_DWAA,
     "piz": Compression.COMPRESSION_PIZ,
     "none": Compression.COMPRESSION_NONE,

@@ -49,7 +49,7 @@ KNOBS: dict[str, str] = {
     "node.server": "server",
 }
 KEY_OF = {knob: key for key, knob in KNOBS.items()}
-_COMPRESSIONS = {"zips": "ZIPS", "dwaa": "DWAA", "piz": "PIZ", "none": "none"}
+_COMPRESSIONS = {"zips": "ZIPS", "rle": "RLE", "dwaa": "DWAA", "piz": "PIZ", "none": "none"}
 # Where an empty knob or 0 means the default.
 _EMPTY_IS_DEFAULT = frozenset(
     {

@@ -28,7 +28,7 @@ _ENUMS: dict[str, tuple[str, dict[str, str]]] = {
     "trimap_mode": ("TRIMAP_MODE_", {"adaptive": "ADAPTIVE", "fixed": "FIXED"}),
     "compression": (
         "COMPRESSION_",
-        {"ZIPS": "ZIPS", "DWAA": "DWAA", "PIZ": "PIZ", "none": "NONE"},
+        {"ZIPS": "ZIPS", "RLE": "RLE", "DWAA": "DWAA", "PIZ": "PIZ", "none": "NONE"},
     ),
 }
 # What a pasted recipe may say of a node's own plate.

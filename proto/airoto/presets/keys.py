@@ -151,7 +151,7 @@ _ALL: tuple[Key, ...] = (
     Number("matte.remove_dots", 0.0, 0, 1e8),
     Number("processing.working_size", 0, 64, 8192, whole=True, or_zero=True),
     Number("processing.seed", 0, 0, 2**31 - 1, whole=True),
-    Word("output.compression", "zips", ("zips", "dwaa", "piz", "none")),
+    Word("output.compression", "zips", ("zips", "rle", "dwaa", "piz", "none")),
     Flag("output.trimap", True),
     Flag("output.foreground", False),
     Flag("output.confidence", True),

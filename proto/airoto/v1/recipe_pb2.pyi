@@ -52,6 +52,7 @@ class Compression(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     COMPRESSION_DWAA: _ClassVar[Compression]
     COMPRESSION_PIZ: _ClassVar[Compression]
     COMPRESSION_NONE: _ClassVar[Compression]
+    COMPRESSION_RLE: _ClassVar[Compression]
 
 class Overwrite(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -84,6 +85,7 @@ COMPRESSION_ZIPS: Compression
 COMPRESSION_DWAA: Compression
 COMPRESSION_PIZ: Compression
 COMPRESSION_NONE: Compression
+COMPRESSION_RLE: Compression
 OVERWRITE_UNSPECIFIED: Overwrite
 OVERWRITE_RESUME: Overwrite
 OVERWRITE_REPLACE: Overwrite

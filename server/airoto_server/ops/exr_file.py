@@ -23,6 +23,7 @@ from airoto_server.ops.matte_file_atomic import WriteFailedError
 Half = npt.NDArray[np.float16]
 
 COMPRESSIONS = {
+    "rle": OpenEXR.RLE_COMPRESSION,
     "zips": OpenEXR.ZIPS_COMPRESSION,
     "dwaa": OpenEXR.DWAA_COMPRESSION,
     "piz": OpenEXR.PIZ_COMPRESSION,

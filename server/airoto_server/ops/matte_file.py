@@ -43,6 +43,7 @@ class Compression(enum.Enum):
     With DWAA `R`, `G` and `B` come back a little different.
     """
 
+    RLE = "rle"
     ZIPS = "zips"
     DWAA = "dwaa"
     PIZ = "piz"

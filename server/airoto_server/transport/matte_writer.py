@@ -32,6 +32,7 @@ _COMPRESSIONS = {
     pb.Compression.COMPRESSION_DWAA: Compression.DWAA,
     pb.Compression.COMPRESSION_PIZ: Compression.PIZ,
     pb.Compression.COMPRESSION_NONE: Compression.NONE,
+    pb.Compression.COMPRESSION_RLE: Compression.RLE,
 }
 
 
