@@ -6,6 +6,7 @@ the mask, measured by exact Euclidean distance from the mask's edge (where it cr
 
 from __future__ import annotations
 
+import functools
 import math
 
 import cv2
@@ -32,6 +33,10 @@ _SURE_FOREGROUND = 0.9
 # Roughness, in lengths of a straight edge, at which the band begins to widen and is widest.
 _SMOOTH = 0.05
 _ROUGH = 0.4
+# Beyond so many pixels a disc around every pixel costs more than distances do.
+_FAR = 15.0
+# Pixels.
+_WIDE_BLUR = 4.0
 # Depth, as a share of the deepest around, from which a widened band leaves a pixel known.
 _CORE = np.float32(0.7)
 
@@ -101,23 +106,25 @@ def trimap_adaptive(mask: Mask, narrow: float, wide: float) -> Mask:
     area = _around(_rim(inside), frame, math.ceil(2 * wide) + 2)
     local = Window.sized(area.width, area.height)
     near = inside[area.slices(frame)]
-    steps, levels = np.array([narrow]), np.zeros(near.shape, np.int64)
+    steps, lost = np.array([narrow]), np.zeros(near.shape, np.float32)
     if wide > narrow:
         steps = np.linspace(narrow, wide, _STEPS)
-        rough = _roughness(np.ascontiguousarray(mask[area.slices(frame)]), wide)
-        levels = np.rint(rough * (_STEPS - 1)).astype(np.int64)
+        lost = _lost_edge(np.ascontiguousarray(mask[area.slices(frame)]), wide)
+    around = trimap[area.slices(frame)]
     for side in (near, ~near):
         # Distances run from the pixels across the edge, so that both sides get the same.
-        rim = _rim(~side)
-        for level, width in enumerate(steps):
-            start = rim & (levels >= level)
-            if not start.any():
-                break
-            part = _around(start, local, math.ceil(width) + 1)
-            cut = part.slices(local)
-            within = side[cut] & (_distance(start[cut]) - 0.5 <= width)
-            target = part.shifted(area.x_min, area.y_min).slices(frame)
-            trimap[target][within] = UNKNOWN
+        rows, columns = np.nonzero(_rim(~side))
+        levels = np.rint(_roughness(lost[rows, columns]) * (_STEPS - 1)).astype(np.int64)
+        # Where no pixel has a level of its own, a wider one reaches all that it would.
+        for level in np.unique(levels if wide > narrow else 0):
+            wanted = levels >= level
+            width = steps[level]
+            part = _bounds(rows[wanted], columns[wanted]).grown(math.ceil(width) + 1)
+            part = part.intersect(local)
+            start = np.zeros((part.height, part.width), np.bool_)
+            start[rows[wanted] - part.y_min, columns[wanted] - part.x_min] = True
+            within = side[part.slices(local)] & _within(start, width + 0.5)
+            around[part.slices(local)][within] = UNKNOWN
     trimap[unsure] = UNKNOWN
     return trimap
 
@@ -135,7 +142,7 @@ def near_edge(mask: Mask, reach: float) -> npt.NDArray[np.bool_]:
     if edge.any():
         frame = Window.sized(mask.shape[1], mask.shape[0])
         area = _around(edge, frame, math.ceil(reach) + 1).slices(frame)
-        near[area] = _distance(edge[area]) + 0.5 <= reach
+        near[area] = _within(edge[area], reach - 0.5)
     return near
 
 
@@ -165,7 +172,7 @@ def around_edges(
         if not start.any():
             break
         area = _around(start, frame, math.ceil(width) + 1).slices(frame)
-        made[area][_distance(start[area]) + 0.5 <= width] = UNKNOWN
+        made[area][_within(start[area], width - 0.5)] = UNKNOWN
     return made
 
 
@@ -197,20 +204,28 @@ def with_cores(trimap: Mask, before: Mask, mask: Mask, wide: float) -> Mask:
     return made
 
 
-def _roughness(mask: Mask, wide: float) -> Mask:
-    """0 (smooth) to 1 (rough) for every pixel; means something near edges only."""
-    fine = _variation(_blurred(mask, 0.7))
-    coarse = _variation(_blurred(mask, max(wide / 3.0, 0.8)))
-    lost = fine - coarse
+def _lost_edge(mask: Mask, wide: float) -> Mask:
+    """Length of edge that blurring takes away around every pixel, in lengths of a straight one."""
+    high, wide_side = mask.shape
     # The window is large and smooth, so a coarse grid does.
     factor = max(1.0, wide / 6.0)
-    high, wide_side = mask.shape
-    small = shrink(lost, max(1, round(wide_side / factor)), max(1, round(high / factor)))
+    size = max(1, round(wide_side / factor)), max(1, round(high / factor))
+    fine = _variation(_blurred(mask, 0.7))
+    sigma = max(wide / 3.0, 0.8)
+    # What so wide a blur leaves, every other pixel shows as well.
+    step = 2 if sigma >= _WIDE_BLUR else 1
+    half = shrink(mask, -(-wide_side // step), -(-high // step)) if step > 1 else mask
+    coarse = _variation(_blurred(half, sigma / step))
+    small = np.asarray(shrink(fine, *size) - shrink(coarse, *size) / step, np.float32)
     # The mean under a Gaussian window times this is the length in straight edges.
     per_edge = math.sqrt(2.0 * math.pi) * wide
     window = _blurred(small, wide / factor)
-    roughness = (grow(window, wide_side, high) * per_edge - _SMOOTH) / (_ROUGH - _SMOOTH)
-    t = np.clip(roughness, 0.0, 1.0)
+    return np.asarray(grow(window, wide_side, high) * per_edge, np.float32)
+
+
+def _roughness(lost: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """0 (smooth) to 1 (rough), of lengths lost."""
+    t = np.clip((lost - _SMOOTH) / (_ROUGH - _SMOOTH), 0.0, 1.0)
     return np.asarray(t * t * (3.0 - 2.0 * t), np.float32)
 
 
@@ -234,6 +249,24 @@ def _rim(side: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     return np.asarray(side & (eroded == 0), np.bool_)
 
 
+def _within(start: npt.NDArray[np.bool_], reach: float) -> npt.NDArray[np.bool_]:
+    """Pixels whose centre lies within `reach` pixels of that of one of `start` (exact)."""
+    if reach > _FAR:
+        return _distance(start) <= reach
+    if reach < 0:
+        return np.zeros(start.shape, np.bool_)
+    disc = _disc(float(reach))
+    near = cv2.dilate(start.view(np.uint8), disc, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    return near.view(np.bool_)
+
+
+@functools.lru_cache(maxsize=32)
+def _disc(reach: float) -> npt.NDArray[np.uint8]:
+    """The pixels within `reach` of the middle one."""
+    far = np.arange(-int(reach), int(reach) + 1, dtype=np.float32)
+    return (np.hypot(far[:, None], far) <= reach).astype(np.uint8)
+
+
 def _depth(side: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
     """Distance in pixels of each pixel's centre from the edge of the side it lies in."""
     return _distance(~side) - np.float32(0.5)
@@ -243,6 +276,11 @@ def _distance(start: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
     """Distance in pixels to the nearest centre of a pixel of `start` (exact)."""
     there = np.where(start, np.uint8(0), np.uint8(1))
     return np.asarray(cv2.distanceTransform(there, cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float32)
+
+
+def _bounds(rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> Window:
+    """The smallest window around some pixels."""
+    return Window(int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1)
 
 
 def _around(pixels: npt.NDArray[np.bool_], frame: Window, margin: int) -> Window:

@@ -69,7 +69,10 @@ def competing(tracked: dict[int, Tracked]) -> dict[int, Tracked]:
         return tracked
     high, wide = next(iter(masks.values())).shape
     part = shared.slices(Window.sized(wide, high))
-    over = np.maximum(np.sum([mask[part] for mask in masks.values()], axis=0), np.float32(1))
+    total = np.sum([mask[part] for mask in masks.values()], axis=0)
+    if total.max() <= 1:
+        return tracked
+    over = np.maximum(total, np.float32(1))
     answer = {}
     for name, own in tracked.items():
         mask = own.mask.copy()
