@@ -560,3 +560,30 @@ print(loaded, freed, device.used_bytes() - before)
     # Kept, or there would be nothing to test.
     assert freed > 100
     assert released < 30
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of glibc")
+def test_what_threads_free_is_kept_for_the_next_frame_and_given_back_by_an_idle_process() -> None:
+    code = """
+import threading, time
+import numpy
+from airoto_server.residency.devices import CpuDevice
+from airoto_server.residency.malloc import FreedMemory, keep_freed_memory
+keep_freed_memory()
+device, before = CpuDevice(), CpuDevice().used_bytes()
+freed = FreedMemory()
+thread = threading.Thread(target=lambda: [numpy.ones(3 << 20) for _ in range(8)])
+thread.start()
+thread.join()
+kept = device.used_bytes() - before
+freed.expire(0.05)
+at_work = device.used_bytes() - before
+time.sleep(0.5)
+freed.expire(0.05)
+print(kept, at_work, device.used_bytes() - before)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    kept, at_work, idle = (int(each) >> 20 for each in run.stdout.split())
+    assert kept > 180
+    assert at_work > 180
+    assert idle < 30

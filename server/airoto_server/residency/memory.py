@@ -152,6 +152,8 @@ class Memory:
             whether they are free now.
         """
         deaf: set[str] = set()
+        if need and self.room() - self._headroom < need:
+            self.device.release()  # what is kept of freed memory goes before anyone has to
         if need > self.room() + self._movable(spare):
             # Moving everything out would help nobody.
             return False

@@ -26,6 +26,7 @@ from airoto_server.residency.leased import (
     LeasedTracker,
     Told,
 )
+from airoto_server.residency.malloc import FreedMemory
 from airoto_server.residency.quota import MemoryQuota
 from airoto_server.residency.residency import Residency
 from airoto_server.scheduler.admission import Admission
@@ -170,6 +171,7 @@ class Workshop:
             self.shared_frames.expire,
             self.spool.buffers.expire,
             self.rings.expire,
+            FreedMemory().expire,
         ]
         self._idle = IdleTimer(settings.idle_seconds, expiring)
         self._store = open_results(settings.cache)
