@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -15,13 +14,14 @@ from airoto_server.ops.nonzero import box_of
 from airoto_server.ops.part import Mask, Part
 
 Values = npt.NDArray[np.float32]
-Points = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.bool_]
 
 # Picture pixels that a mask reaches beyond its own when it is enlarged.
 _INTERPOLATED = 3
-# Points in a row of the maps that OpenCV samples by; it takes no longer ones than 32767.
-_ROW = 4096
+# Scales and offsets this close to whole numbers count as such.
+_WHOLE = 1e-6
+# OpenCV is told where pixels come from, not where they go.
+_FROM = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 
 @dataclass(frozen=True)
@@ -73,13 +73,6 @@ class Grid:
         whole = Window.sized(self.shape[1], self.shape[0])
         return Window(*low, high[0] + 1, high[1] + 1).grown(margin).intersect(whole)
 
-    def points(self, chosen: Pixels) -> Points:
-        """Picture points (N, 2) float32 of chosen pixels, in row order."""
-        rows, columns = np.nonzero(chosen)
-        x = columns * self.scale[0] + self.offset[0]
-        y = rows * self.scale[1] + self.offset[1]
-        return np.stack([x, y], axis=1).astype(np.float32)
-
     def nearest(self, window: Window) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         """The picture's rows and columns nearest to those of a part of the window."""
         rows = np.arange(window.y_min, window.y_max) * self.scale[1] + self.offset[1]
@@ -93,32 +86,66 @@ class Grid:
         low, high = (math.floor(x[0]), math.floor(y[0])), (math.ceil(x[1]), math.ceil(y[1]))
         return Window(*low, high[0] + 1, high[1] + 1)
 
-    def places(self, points: Points) -> Points:
-        """Places (N, 2) float32 in the window, x and y, of picture points; kept inside it."""
-        high, wide = self.shape
-        x = np.clip((points[:, 0] - self.offset[0]) / self.scale[0], 0, wide - 1)
-        y = np.clip((points[:, 1] - self.offset[1]) / self.scale[1], 0, high - 1)
-        return np.stack([x, y], axis=1).astype(np.float32)
+    def seen(self, part: Part, window: Window) -> Mask:
+        """A plane of the output window as it is at picture pixels, between its own interpolated.
 
+        Args:
+            part: of the output window.
+            window: the picture pixels wanted.
+        """
+        if window.is_empty or part.window.is_empty:
+            return np.zeros((window.height, window.width), np.float32)
+        x = (window.x_min - self.offset[0]) / self.scale[0] - part.window.x_min
+        y = (window.y_min - self.offset[1]) / self.scale[1] - part.window.y_min
+        there = np.array([[1 / self.scale[0], 0, x], [0, 1 / self.scale[1], y]])
+        size = window.width, window.height
+        return np.asarray(cv2.warpAffine(part.values, there, size, flags=_FROM), np.float32)
 
-def values_at(part: Part, places: Points) -> Values:
-    """Values (N,) at places of a part's plane, between pixels interpolated."""
-    if part.window.is_empty:
-        return np.zeros(len(places), np.float32)
-    corner = np.array([part.window.x_min, part.window.y_min], np.float32)
-    return sampled(part.values, places - corner, outside=cv2.BORDER_CONSTANT)
+    def spread(self, plane: npt.NDArray[np.float32], origin: Window, window: Window) -> Values:
+        """A plane of the picture as it is at pixels of the output window, interpolated.
 
+        Args:
+            plane: (H, W) over `origin`, which is not empty; goes on as it ends.
+            origin: in picture pixels.
+            window: the part of the output window wanted.
+        """
+        whole = self._whole_pixels(window)
+        if whole is not None and not whole[0].intersect(origin).is_empty:
+            # Three to seven times as fast where pixels of the window divide those of the picture.
+            pixels, over = whole
+            cut = pixels.intersect(origin)
+            grown = cv2.copyMakeBorder(
+                plane[cut.slices(origin)],
+                cut.y_min - pixels.y_min,
+                pixels.y_max - cut.y_max,
+                cut.x_min - pixels.x_min,
+                pixels.x_max - cut.x_max,
+                cv2.BORDER_REPLICATE,
+            )
+            enlarged = cv2.resize(grown, (over.width, over.height))
+            return np.asarray(enlarged[window.slices(over)], np.float32)
+        x = window.x_min * self.scale[0] + self.offset[0] - origin.x_min
+        y = window.y_min * self.scale[1] + self.offset[1] - origin.y_min
+        there = np.array([[self.scale[0], 0, x], [0, self.scale[1], y]])
+        size = window.width, window.height
+        return np.asarray(
+            cv2.warpAffine(plane, there, size, flags=_FROM, borderMode=cv2.BORDER_REPLICATE),
+            np.float32,
+        )
 
-def sampled(
-    plane: npt.NDArray[Any], places: Points, outside: int = cv2.BORDER_REPLICATE
-) -> npt.NDArray[np.float32]:
-    """Values (N,) or (N, C) of (H, W) or (H, W, C) at places, interpolated."""
-    count, channels = len(places), plane.shape[2:]
-    if count == 0 or plane.size == 0:
-        return np.zeros((count, *channels), np.float32)
-    rows = -(-count // _ROW)
-    maps = np.zeros((rows * _ROW, 2), np.float32)
-    maps[:count] = places
-    x, y = (np.ascontiguousarray(side).reshape(rows, _ROW) for side in maps.T)
-    found = cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=outside)
-    return np.asarray(found, np.float32).reshape(rows * _ROW, *channels)[:count]
+    def _whole_pixels(self, window: Window) -> tuple[Window, Window] | None:
+        """Picture pixels around a part of the window, and what they cover of it, if whole pixels.
+
+        There is one more picture pixel than needed on each side, to interpolate with.
+        """
+        sides = []
+        ends = ((window.x_min, window.x_max), (window.y_min, window.y_max))
+        for scale, offset, (low, high) in zip(self.scale, self.offset, ends, strict=True):
+            count, first = round(1 / scale), (-0.5 - offset) / scale + 0.5
+            start = round(first)
+            if abs(count * scale - 1) > _WHOLE or abs(first - start) > _WHOLE:
+                return None
+            begin, end = (low - start) // count - 1, -(-(high - start) // count) + 1
+            sides.append((begin, end, begin * count + start, end * count + start))
+        (x, x_end, left, right), (y, y_end, top, bottom) = sides
+        return Window(x, y, x_end, y_end), Window(left, top, right, bottom)

@@ -20,6 +20,21 @@ def box_of(pixels: npt.NDArray[np.bool_]) -> Window:
     return Window(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
 
 
+def blocks_of(pixels: npt.NDArray[np.bool_], side: int) -> list[Window]:
+    """Windows that hold all chosen pixels (H, W) bool: blocks of that side, joined along rows."""
+    high, wide = pixels.shape
+    if not pixels.size:
+        return []
+    rows, columns = np.arange(0, high, side), np.arange(0, wide, side)
+    held = np.logical_or.reduceat(np.logical_or.reduceat(pixels, rows, axis=0), columns, axis=1)
+    found = []
+    for top, row in zip(rows.tolist(), held, strict=True):
+        ends = np.flatnonzero(np.diff(row, prepend=False, append=False)).reshape(-1, 2)
+        for left, right in (ends * side).tolist():
+            found.append(Window(left, top, min(right, wide), min(top + side, high)))
+    return found
+
+
 def where_not_0(
     function: Callable[[npt.NDArray[Any]], npt.NDArray[Any]],
     plane: npt.NDArray[Any],

@@ -15,18 +15,24 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from airoto_server.engines.roles import Mask as Alpha
 from airoto_server.engines.roles import Matter, Trimap
-from airoto_server.ops import stability
 from airoto_server.ops.geometry import Window
 from airoto_server.ops.grid import Grid
-from airoto_server.ops.motion import Band, Field, Look, Motion, look_size
+from airoto_server.ops.motion import Look, Motion, look_size
 from airoto_server.ops.nonzero import box_of
 from airoto_server.ops.parallel import ordered_map
 from airoto_server.ops.part import Part
 from airoto_server.ops.seeds import seed_for
-from airoto_server.ops.stability import ALPHA_RADIUS, TRIMAP_RADIUS
-from airoto_server.ops.trimap import edge_pixels
+from airoto_server.ops.steady_alpha import ALPHA_RADIUS, Neighbour, comparable, steady_alpha
+from airoto_server.ops.steady_trimap import (
+    TRIMAP_RADIUS,
+    disputed,
+    motion_reach,
+    widened_pixels,
+    with_unknown,
+)
+from airoto_server.ops.trails import Trail
+from airoto_server.ops.trimap import UNKNOWN, edge_pixels
 from airoto_server.scheduler.lane import Turn
 from airoto_server.sessions.matting import FrameMatting, ObjectAlpha
 from airoto_server.sessions.neighbours import Masks, Neighbours, Seen, Solved, with_neighbours
@@ -90,11 +96,16 @@ class MatteStage:
         self._matting = matting
         self._answered = answered
         working = shot.working
-        self._look = look_size(working.height, working.width)
+        high, wide = look_size(working.height, working.width)
+        self._frame = Window.sized(wide, high)
         self._grid = Grid.of(working, shot.window, shot.scale).resized(
-            self._look[1] / working.width, self._look[0] / working.height
+            wide / working.width, high / working.height
         )
         self._widest = math.ceil(shot.rules.wide) + 1
+        # Distances are measured on the look, whose pixels are square.
+        self._look_rules = shot.rules.scaled(max(self._grid.scale))
+        # The deepest places around a widened band decide what stays known in it.
+        self._around = 2 * math.ceil(self._look_rules.wide) + 2
         self._place = surroundings.place
         self._steady = surroundings.steady
         self.to_matte = surroundings.to_matte(todo)
@@ -174,17 +185,20 @@ class MatteStage:
         painted = {name: self._painted(name, frame) for name in sorted(masks)}
         beside = last is not None and self._place[frame] == self._place[last.frame] + 1
 
-        def see(name: int) -> tuple[Part, Part | None, Window, Motion | None]:
-            given, cleaned = painted[name], None
+        def see(name: int) -> tuple[Part, Window, Part, Part | None, Motion | None]:
+            given, mask, motion = painted[name], None, None
             if given is None:
                 trimap, cleaned = matting.band(masks[name].mask)
             else:
-                trimap = Part.of(given)
-            near, motion = self._looked_at(trimap), None
+                trimap, cleaned = Part.of(given), None
+            near = self._looked_at(trimap)
+            around = near.grown(self._around).intersect(self._frame)
+            if cleaned is not None:
+                mask = Part(around, self._grid.seen(cleaned, around))
             if last is not None and beside:
                 window = near.union(last.near[name])
                 motion = Motion.between(look, last.look, window, self._shot.threads)
-            return trimap, cleaned, near, motion
+            return trimap, near, Part(around, self._grid.seen(trimap, around)), mask, motion
 
         seen = self._each(masks, see)
         return Seen(
@@ -193,10 +207,11 @@ class MatteStage:
             matting=matting,
             beside=beside,
             look=look,
-            back={name: one[3] for name, one in seen.items() if one[3]},
+            back={name: one[4] for name, one in seen.items() if one[4]},
             trimaps={name: one[0] for name, one in seen.items()},
-            cleaned={name: one[1] for name, one in seen.items() if one[1]},
-            near={name: one[2] for name, one in seen.items()},
+            near={name: one[1] for name, one in seen.items()},
+            small_trimaps={name: one[2] for name, one in seen.items()},
+            small_masks={name: one[3] for name, one in seen.items() if one[3]},
         )
 
     def _looked_at(self, trimap: Part) -> Window:
@@ -205,7 +220,7 @@ class MatteStage:
         if band.is_empty:
             return band
         band = band.shifted(trimap.window.x_min, trimap.window.y_min)
-        return self._grid.picture(band.grown(self._widest))
+        return self._grid.picture(band.grown(self._widest)).intersect(self._frame)
 
     def _all_solved(self, seen: Iterator[Seen], matter: Matter) -> Generator[Solved, None, None]:
         asked = frozenset(self.to_matte)
@@ -215,8 +230,8 @@ class MatteStage:
             if one.frame in asked:
                 with self._unit(1):
                     found = self._each(one.masks, partial(self._steady_trimap, around))
-                    for name, (trimap, trail) in found.items():
-                        trimaps[name], trails[name] = trimap, trail
+                    for name, (trimap, by_frame) in found.items():
+                        trimaps[name], trails[name] = trimap, by_frame
                         with self._turn() as turn:
                             seed = self._seed(one.frame, name)
                             alphas[name] = one.matting.solved(trimap, matter, seed=seed, pause=turn)
@@ -228,64 +243,63 @@ class MatteStage:
                 beside=one.beside,
                 trimaps=trimaps,
                 alphas=alphas,
+                comparable={
+                    name: comparable(alpha, trimaps[name], self._grid.shape)
+                    for name, alpha in alphas.items()
+                },
                 trails=trails,
             )
 
     def _steady_trimap(
         self, around: Neighbours[Seen], name: int
-    ) -> tuple[Part, Mapping[int, Field]]:
+    ) -> tuple[Part, Mapping[int, Trail]]:
         """The object's trimap, wider where its edge moves or its neighbours say otherwise, and
         where its edges lie in those."""
-        one, rules = around.one, self._shot.rules
-        frame = Window.sized(self._look[1], self._look[0])
-        band = Band.around(one.trimaps[name], self._grid, self._widest, frame)
-        trails = around.trails(name, band.points)
-        fields = {
-            other.frame: band.spread(trail)
-            for other, trail in zip(around.others, trails, strict=True)
-        }
-        cleaned = one.cleaned.get(name)
+        one, rules = around.one, self._look_rules
+        trails = around.trails(name)
+        by_frame = {other.frame: trail for other, trail in zip(around.others, trails, strict=True)}
+        own, mask = one.trimaps[name], one.small_masks.get(name)
         # A band that was painted, or asked for at a fixed width, is left as it is.
-        if cleaned is None or cleaned.window.is_empty or not rules.adaptive:
-            return one.trimaps[name], fields
-        area, mask = cleaned.window, cleaned.values
-        trimap = one.trimaps[name].over(area)
+        if mask is None or mask.window.is_empty or not rules.adaptive:
+            return own, by_frame
+        trimap = one.small_trimaps[name]
         neighbours = [
-            (other.trimaps[name], trail) for other, trail in zip(around.others, trails, strict=True)
+            (other.small_trimaps[name], trail)
+            for other, trail in zip(around.others, trails, strict=True)
         ]
-        steady = stability.steady_trimap(
-            Part(area, trimap), rules.disputed(mask), band, neighbours, self._grid
+        wider = trimap.values.copy()
+        wider[disputed(trimap, neighbours, one.near[name]) & rules.disputed(mask.values)] = UNKNOWN
+        edge = edge_pixels(mask.values)
+        reach = motion_reach(mask, around.motions(name))
+        wider = rules.widened(wider, edge, reach[edge])
+        wider = rules.with_cores(wider, trimap.values, mask.values)
+        whole = Window.sized(self._grid.shape[1], self._grid.shape[0])
+        area = own.window.grown(self._widest).intersect(whole)
+        made = with_unknown(
+            Part(area, own.over(area)),
+            widened_pixels(trimap.values, wider),
+            trimap.window,
+            self._grid,
         )
-        edge = edge_pixels(mask)
-        reach = stability.motion_reach(one.masks[name].mask, self._look, around.motions(name))
-        reached = stability.reach_at(reach, edge, self._grid.part(area))
-        made = Part.of(rules.with_cores(rules.widened(steady, edge, reached), trimap, mask))
-        return made.shifted(area.x_min, area.y_min), fields
+        return Part.of(made.values).shifted(area.x_min, area.y_min), by_frame
 
     def _finished(self, around: Neighbours[Solved]) -> FrameMattes:
         one = around.one
 
         def finish(name: int) -> ObjectAlpha:
-            trimap = one.trimaps[name]
-            alpha = Part(trimap.window, self._steady_alpha(name, around))
-            return one.matting.finished(alpha, trimap)
+            return one.matting.finished(self._steady_alpha(around, name), one.trimaps[name])
 
         with self._unit(0):
             alphas = self._each(one.alphas, finish)
         return FrameMattes(one.frame, one.masks, alphas, one.matting)
 
-    def _steady_alpha(self, name: int, around: Neighbours[Solved]) -> Alpha:
+    def _steady_alpha(self, around: Neighbours[Solved], name: int) -> Part:
         """The object's alpha over the window of its trimap, averaged along the motion."""
         one, trimap = around.one, around.one.trimaps[name]
-        unknown = (trimap.values > 0) & (trimap.values < 1)
-        points = self._grid.part(trimap.window).points(unknown)
         neighbours = [
-            stability.Neighbour(
-                other.alphas[name],
-                other.trimaps[name],
-                one.trails[name][other.frame].trail(points),
-            )
+            Neighbour(other.comparable[name], one.trails[name][other.frame])
             for other in around.others
         ]
-        alpha, strength = one.alphas[name].over(trimap.window), self._shot.rules.stability
-        return stability.steady_alpha(alpha, unknown, neighbours, self._grid, strength)
+        unknown = (trimap.values > 0) & (trimap.values < 1)
+        strength = self._shot.rules.stability
+        return steady_alpha(one.alphas[name], unknown, neighbours, self._grid, strength)

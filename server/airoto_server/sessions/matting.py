@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -77,6 +77,10 @@ class EdgeRules:
             dots=options.remove_dots * scale * scale,
             stability=options.stability,
         )
+
+    def scaled(self, scale: float) -> EdgeRules:
+        """With widths in the pixels of a picture that is that many times as large."""
+        return replace(self, narrow=self.narrow * scale, wide=self.wide * scale)
 
     def trimap(self, mask: Mask) -> Trimap:
         """The unknown band around a mask at the files' resolution."""

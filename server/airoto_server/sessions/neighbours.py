@@ -10,9 +10,9 @@ from typing import Generic, TypeVar
 
 from airoto_server.engines.roles import Tracked
 from airoto_server.ops.geometry import Window
-from airoto_server.ops.grid import Points
-from airoto_server.ops.motion import Field, Look, Motion, Trail, follow
+from airoto_server.ops.motion import Look, Motion
 from airoto_server.ops.part import Part
+from airoto_server.ops.trails import Trail, follow
 from airoto_server.sessions.matting import FrameMatting
 
 Masks = Mapping[int, Tracked]
@@ -41,15 +41,16 @@ class Seen(Known):
     Attributes:
         back: motion to the frame before around each object, so that no object's matte hangs on
             the others; empty where that frame is not beside it.
-        cleaned: masks at the plate's size, each over all that its trimap is made from; none of
-            an object whose trimap somebody painted.
         near: the look pixels in which each object's edges are looked at.
+        small_trimaps, small_masks: at the look's pixels, around those; no mask of an object whose
+            trimap somebody painted.
     """
 
     look: Look
     back: Mapping[int, Motion]
-    cleaned: Mapping[int, Part]
     near: Mapping[int, Window]
+    small_trimaps: Mapping[int, Part]
+    small_masks: Mapping[int, Part]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,11 +59,13 @@ class Solved(Known):
 
     Attributes:
         alphas: raw; none where the matter was not asked.
+        comparable: the alphas as neighbours are averaged with.
         trails: to the frames around it, by object, then frame; as many as alphas.
     """
 
     alphas: Mapping[int, Part]
-    trails: Mapping[int, Mapping[int, Field]]
+    comparable: Mapping[int, Part]
+    trails: Mapping[int, Mapping[int, Trail]]
 
 
 K = TypeVar("K", bound=Known)
@@ -97,15 +100,15 @@ class Neighbours(Generic[K]):
         """From the frame to those beside it, around an object."""
         return [*self._back(name)[:1], *self._ahead(name)[:1]]
 
-    def trails(self: Neighbours[Seen], name: int, points: Points) -> list[Trail]:
-        """Where points of an object's edges lie in each of the other frames."""
+    def trails(self: Neighbours[Seen], name: int) -> list[Trail]:
+        """Where an object's edges lie in each of the other frames."""
         found: list[Trail] = []
         for others, motions in (
             (self.before, self._back(name)),
             (self.after, self._ahead(name)),
         ):
             looks = [self.one.look, *(other.look for other in others)]
-            found += follow(points, looks, motions)
+            found += follow(self.one.near[name], looks, motions)
         return found
 
     def _back(self: Neighbours[Seen], name: int) -> list[Motion]:

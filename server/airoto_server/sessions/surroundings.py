@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from airoto_server.engines.registry import Role
-from airoto_server.ops.stability import ALPHA_RADIUS, TRIMAP_RADIUS
+from airoto_server.ops.steady_alpha import ALPHA_RADIUS
+from airoto_server.ops.steady_trimap import TRIMAP_RADIUS
 from airoto_server.sessions.shot import Shot
 from airoto_server.sessions.subject import subject_of
 
