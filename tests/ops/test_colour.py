@@ -205,6 +205,23 @@ def test_threads_do_not_change_a_pixel_and_the_input_stays() -> None:
     assert np.array_equal(rgb, before)
 
 
+@pytest.mark.parametrize("space", ["ACEScg", "ARRI LogC4", "display"])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_a_part_converts_to_the_bits_of_the_whole(space: str, dtype: type) -> None:
+    """Matters are given parts of a picture where there is one, and convert where there is none."""
+    rgb = (scene(301, 333) - 0.05).astype(dtype)
+    colour = Colour(ColourSettings(space))
+    whole = colour.to_display(rgb)
+    for top, left, high, wide in (
+        (0, 0, 1, 1),
+        (3, 5, 131, 7),
+        (150, 1, 151, 332),
+        (9, 90, 2, 243),
+    ):
+        part = (slice(top, top + high), slice(left, left + wide))
+        assert np.array_equal(colour.to_display(rgb[part]), whole[part])
+
+
 def test_pixels_that_are_not_rgb_are_refused() -> None:
     with pytest.raises(ValueError, match="expected"):
         Colour(ACESCG).to_display(np.zeros((4, 4, 4), np.float32))

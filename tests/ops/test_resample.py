@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from airoto_server.ops.colour import Colour, ColourSettings, encode_display
 from airoto_server.ops.geometry import Format, Window, place, scale_window, working_for
-from airoto_server.ops.resample import grow, mask_to_picture, mask_to_plate, shrink, to_picture
+from airoto_server.ops.resample import (
+    grow,
+    mask_to_picture,
+    mask_to_plate,
+    shows_plate,
+    shrink,
+    to_picture,
+)
 
 DISPLAY = Colour(ColourSettings("display"))
 
@@ -91,6 +98,17 @@ def test_a_picture_at_full_size_is_the_plate() -> None:
     plate = texture(50, 40)
     working = working_for(Format(50, 40), 0)
     assert np.array_equal(to_picture(plate, Window(0, 0, 50, 40), 1.0, working, DISPLAY), plate)
+
+
+def test_only_a_frame_on_the_picture_s_own_grid_is_shown_pixel_by_pixel() -> None:
+    plate = Window(0, 0, 50, 40)
+    assert shows_plate(plate, 1.0, working_for(Format(50, 40), 0))
+    assert not shows_plate(plate, 1.0, working_for(Format(50, 40), 25))
+    assert not shows_plate(Window(0, 0, 25, 20), 0.5, working_for(Format(50, 40), 0))
+    assert not shows_plate(plate, 1.0, working_for(Format(50, 40, 2.0), 0))
+    overscanned = working_for(Format(50, 40, data_window=Window(-4, -4, 54, 44)), 0)
+    assert shows_plate(Window(-4, -4, 54, 44), 1.0, overscanned)
+    assert not shows_plate(plate, 1.0, overscanned)
 
 
 @given(

@@ -13,12 +13,19 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from airoto.wire import recipe as recipes
 from airoto_server.app.sample import SamplePaths
-from airoto_server.engines.null import NullSegmenter
+from airoto_server.engines.null import NullMatter, NullSegmenter
+from airoto_server.engines.registry import Role
+from airoto_server.engines.roles import MatteResult, Picture, Trimap
+from airoto_server.ops.part import Part
 from airoto_server.sessions.embeddings import Embeddings
 from airoto_server.sessions.idle import IdleTimer
+from airoto_server.sessions.matting import FrameMatting
 from airoto_server.sessions.pipeline import overlapped
 from airoto_server.sessions.shared_frames import SharedFrames
+from airoto_server.sessions.shot import open_shot
+from airoto_server.sessions.workshop import Settings, Workshop
 
 Array = npt.NDArray[np.float32]
 
@@ -133,10 +140,8 @@ def test_what_nobody_asks_for_goes() -> None:
 def test_a_second_click_by_another_client_decodes_nothing(
     clip: SamplePaths, tmp_path: Path
 ) -> None:
-    from airoto.wire import recipe as recipes
     from airoto_server.scheduler.cancel import Cancel
     from airoto_server.sessions.single import segment_frame
-    from airoto_server.sessions.workshop import Settings, Workshop
 
     recipe = recipes.read(clip.recipe)
     recipe.plate.path = str(clip.acescg)
@@ -156,6 +161,52 @@ def test_a_second_click_by_another_client_decodes_nothing(
         # A frame and its picture, once; the embedding that is there needs neither.
         assert (stats.misses, stats.hits) == (2, 0)
         assert stats.entries == 2
+    finally:
+        workshop.close()
+
+
+def test_a_matter_sees_the_same_whether_its_frame_was_tracked_or_not(
+    clip: SamplePaths, tmp_path: Path
+) -> None:
+    class Recorder(NullMatter):
+        """Keeps what it is shown."""
+
+        def matte(self, picture: Picture, trimap: Trimap | None, *, seed: int) -> MatteResult:
+            seen.append(picture)
+            return super().matte(picture, trimap, seed=seed)
+
+    seen: list[Picture] = []
+    recipe = recipes.read(clip.recipe)
+    recipe.plate.path = str(clip.acescg)
+    recipe.segment.engine = recipe.track.engine = "null"
+    workshop = Workshop(Settings(scratch=tmp_path))
+    try:
+        for side in (0, 64):  # the plate's own, and a smaller one
+            recipe.processing.working_size = side
+            shot = open_shot(workshop, recipe, (), [Role.SEGMENTER, Role.TRACKER])
+            matting = FrameMatting(
+                shot.frames.plate(clip.first),
+                window=shot.window,
+                working=shot.working,
+                scale=1.0,
+                colour=shot.frames.colour,
+                rules=shot.rules,
+                threads=1,
+                check=lambda: None,
+                shown=lambda shot=shot: shot.frames.shown(clip.first),
+            )
+            trimap = np.zeros((shot.window.height, shot.window.width), np.float32)
+            trimap[20:40, 30:60], trimap[24:36, 34:56] = 0.5, 1.0
+            assert shot.frames.shown(clip.first) is None
+            matting.from_trimap(Part.of(trimap), Recorder(), seed=0)
+            before, seen = seen, []
+            picture = shot.frames.picture(clip.first)
+            assert shot.frames.shown(clip.first) is (None if side else picture)
+            matting.from_trimap(Part.of(trimap), Recorder(), seed=0)
+            after, seen = seen, []
+            assert before
+            for one, other in zip(before, after, strict=True):
+                assert np.array_equal(one, other)
     finally:
         workshop.close()
 

@@ -7,7 +7,7 @@ models. They are never chosen unless asked for by name.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -130,7 +130,7 @@ class NullRun:
 
     def __init__(self, object_ids: Sequence[int]) -> None:
         self._inputs = TrackInputs(object_ids)
-        self._masks: dict[int, Mask] = {}
+        self._answers: dict[int, Tracked] = {}
 
     def condition(self, frame: int, picture: Picture, masks: Mapping[int, Mask]) -> None:
         """Learns nothing."""
@@ -146,20 +146,17 @@ class NullRun:
         self._inputs.step(frame, picture, given)
         for number, mask in given.items():
             check_plane("mask", mask, picture.shape[:2])
-            self._masks[number] = mask.copy()
-        return {
-            number: Tracked(self._masks[number].copy(), float(self._masks[number].any()))
-            for number in self._inputs.object_ids
-            if number in self._masks
-        }
+            self._answers[number] = Tracked(mask.copy(), float(mask.any()))
+        known = [number for number in self._inputs.object_ids if number in self._answers]
+        return {n: replace(self._answers[n], mask=self._answers[n].mask.copy()) for n in known}
 
     def memory_bytes(self) -> int:
         """Memory of the masks, in bytes."""
-        return sum(mask.nbytes for mask in self._masks.values())
+        return sum(one.mask.nbytes for one in self._answers.values())
 
     def close(self) -> None:
         """Let go of the masks."""
-        self._masks.clear()
+        self._answers.clear()
 
 
 class NullTracker(_OnCpu):

@@ -27,6 +27,7 @@ from airoto_server.ops.colour_config import (
     resolve_view,
     spaces,
 )
+from airoto_server.ops.halves import are_finite
 from airoto_server.ops.parallel import ordered_map
 
 __all__ = [
@@ -46,12 +47,11 @@ DISPLAY = "display"
 _LINEAR = "scene_linear"
 
 # Rows that are converted at once: fixed, so that threads cannot change the answer.
-_BAND = 64
+_BAND = 128
 
 # Infinite and huge values become the largest of these that the conversion carries: half
 # float's largest, or, where that overflows (camera logs), something beyond their white.
 _CEILINGS = (65504.0, 16.0, 2.0, 1.0)
-_HALF_INFINITY = 0x7C00
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,7 @@ class _Steps:
         """The same pixels converted; NaN counts as 0."""
         if self.half is not None and band.dtype == np.float16:
             whole = np.ascontiguousarray(band)
-            if (whole.view(np.uint16) & 0x7FFF).max(initial=0) < _HALF_INFINITY:
+            if are_finite(whole):
                 self.half(whole, out)
                 return
         own = np.array(band, np.float32, order="C")

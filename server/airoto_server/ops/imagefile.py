@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from airoto_server.ops.geometry import Window
+from airoto_server.ops.halves import are_finite
 from airoto_server.ops.imagefile_channels import (
     Part,
     Selection,
@@ -331,8 +332,7 @@ def finite(pixels: Any, what: str, notes: list[str]) -> Any:
 
     `pixels` itself where there are none; else they are counted in `notes`.
     """
-    # The largest size of a half float's bits is told in a fifth of the time that `isfinite` takes.
-    if pixels.dtype == np.float16 and (pixels.view(np.uint16) & 0x7FFF).max(initial=0) < 0x7C00:
+    if pixels.dtype == np.float16 and are_finite(pixels):
         return pixels
     finite = np.isfinite(pixels)
     if finite.all():

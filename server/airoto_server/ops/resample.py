@@ -17,6 +17,7 @@ from scipy import sparse
 
 from airoto_server.ops.colour import Colour
 from airoto_server.ops.geometry import Window, Working, place, scale_window
+from airoto_server.ops.nonzero import box_of
 from airoto_server.ops.parallel import ordered_map
 
 Picture = npt.NDArray[np.float32]
@@ -83,19 +84,13 @@ def to_picture(
         ColourError: from the conversion.
         ValueError: pixels and window disagree.
     """
-    data = scale_window(working.format.data, scale_of_file)
-    picture = working.window
-    rows = _weights(
-        data.height, picture.height, working.scale_y / scale_of_file, data.y_min, picture.y_min
-    )
-    columns = _weights(
-        data.width, picture.width, working.scale_x / scale_of_file, data.x_min, picture.x_min
-    )
     if frame_pixels.shape != (frame_window.height, frame_window.width, 3):
         raise ValueError(f"pixels of shape {frame_pixels.shape} do not cover {frame_window}")
-
-    if _is_identity(rows) and _is_identity(columns) and frame_window == data:
+    if shows_plate(frame_window, scale_of_file, working):
         return colour.to_display(frame_pixels, threads)
+    data = scale_window(working.format.data, scale_of_file)
+    picture = working.window
+    rows, columns = _to_picture(scale_of_file, working)
     made = np.empty((picture.height, picture.width, 3), np.float32)
 
     def band(top: int) -> None:
@@ -115,6 +110,13 @@ def to_picture(
 
     ordered_map(band, range(0, picture.height, _BAND), threads)
     return made
+
+
+def shows_plate(frame_window: Window, scale_of_file: float, working: Working) -> bool:
+    """Whether a frame's picture is its pixels one by one, in colours that engines see."""
+    return frame_window == scale_window(working.format.data, scale_of_file) and all(
+        _is_identity(weights) for weights in _to_picture(scale_of_file, working)
+    )
 
 
 def mask_to_plate(
@@ -158,7 +160,7 @@ def mask_to_plate(
     )
     placed = np.zeros((window.height, window.width), dtype)
     # Most masks are empty but for a box, and what no pixel of it reaches stays so.
-    from_rows, from_columns = (_span((mask != 0).any(axis=axis)) for axis in (1, 0))
+    from_rows, from_columns = box_of(mask != 0).slices(Window.sized(mask.shape[1], mask.shape[0]))
     if from_rows.start == from_rows.stop:
         return placed
     rows, columns = rows[:, from_rows], columns[:, from_columns]
@@ -180,12 +182,7 @@ def mask_to_picture(mask: Mask, window: Window, working: Working, scale: float =
         (working.height, working.width) float32, 0 to 1.
     """
     data = scale_window(working.format.data, scale)
-    picture = working.window
-    rows = _weights(data.height, picture.height, working.scale_y / scale, data.y_min, picture.y_min)
-    columns = _weights(
-        data.width, picture.width, working.scale_x / scale, data.x_min, picture.x_min
-    )
-    placed = _apply(place(mask, window, data), rows, columns)
+    placed = _apply(place(mask, window, data), *_to_picture(scale, working))
     return np.clip(placed, 0.0, 1.0, out=placed)
 
 
@@ -193,6 +190,15 @@ def _span(wanted: npt.NDArray[np.bool_]) -> slice:
     """From the first that is wanted to the last."""
     hits = np.flatnonzero(wanted)
     return slice(int(hits[0]), int(hits[-1]) + 1) if len(hits) else slice(0, 0)
+
+
+def _to_picture(scale: float, working: Working) -> tuple[sparse.csr_array, sparse.csr_array]:
+    """How the pixels of a plate's file of that scale make up the picture."""
+    data, picture = scale_window(working.format.data, scale), working.window
+    return (
+        _weights(data.height, picture.height, working.scale_y / scale, data.y_min, picture.y_min),
+        _weights(data.width, picture.width, working.scale_x / scale, data.x_min, picture.x_min),
+    )
 
 
 def _axes(

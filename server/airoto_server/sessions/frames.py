@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from airoto_server.engines.roles import Picture
 from airoto_server.ops.colour import Colour
 from airoto_server.ops.geometry import Working
 from airoto_server.ops.imagefile import Frame
-from airoto_server.ops.resample import to_picture
+from airoto_server.ops.resample import shows_plate, to_picture
 from airoto_server.sessions.shared_frames import SharedFrames
 from airoto_server.transport.plate import PlateReader
 
@@ -57,6 +57,14 @@ class _Recent:
                 raise
         return future.result()  # type: ignore[return-value]
 
+    def made(self, frame: int) -> object | None:
+        """The result, if it is there already."""
+        with self._lock:
+            future = self._futures.get(frame)
+        if future is None or not future.done() or future.exception() is not None:
+            return None
+        return future.result()
+
 
 class Frames:
     """The frames of one job.
@@ -99,6 +107,12 @@ class Frames:
     def picture(self, frame: int) -> Picture:
         """What an engine sees: display-referred, at working size."""
         return self._pictures.get(frame, self._make_picture)
+
+    def shown(self, frame: int) -> Picture | None:
+        """`picture`, where it is there already and is the plate pixel by pixel."""
+        if not shows_plate(self.plate(frame).window, self._scale, self.working):
+            return None
+        return cast("Picture | None", self._pictures.made(frame))
 
     def pictures(self, frames: Sequence[int]) -> Generator[tuple[int, Picture], None, None]:
         """`picture` for each frame in turn, decoded a little ahead."""

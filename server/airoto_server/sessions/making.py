@@ -317,6 +317,7 @@ class Making:
             check=self._cancel.check,
             see_through=see_through,
             edges=self._edges(frame),
+            shown=lambda: shot.frames.shown(frame),
         )
 
     def _edges(self, frame: int) -> Callable[[Mask], EdgeModel | None] | None:

@@ -157,6 +157,7 @@ class FrameMatting:
         see_through: boxes of transparent things, in pixels counted from the window's corner.
         edges: what decides the boundary of a mask of the working picture where no matter does;
             None: nothing, the mask is brought to the plate as it is.
+        shown: the picture of the whole output window, where somebody made it already.
     """
 
     def __init__(
@@ -172,6 +173,7 @@ class FrameMatting:
         check: Callable[[], None],
         see_through: Sequence[Box] = (),
         edges: Callable[[Mask], EdgeModel | None] | None = None,
+        shown: Callable[[], Picture | None] = lambda: None,
     ) -> None:
         self._frame = frame
         self._window = window
@@ -183,6 +185,7 @@ class FrameMatting:
         self._check = check
         self._see_through = see_through
         self._edges = edges
+        self._made = shown
         self._grid = Grid.of(working, window, scale)
         self._whole = Window.sized(window.width, window.height)
 
@@ -305,6 +308,9 @@ class FrameMatting:
 
     def _shown(self, window: Window) -> Picture:
         self._check()
+        made = self._made()
+        if made is not None:
+            return made[window.slices(self._whole)].copy()
         return self._colour.to_display(self._pixels(window))
 
     def _light(self, window: Window) -> Picture:
