@@ -289,11 +289,12 @@ def test_planes_lie_where_the_picture_has_them(size: int, scale: float) -> None:
     near = Window(7, 3, working.width - 5, working.height - 4)
     part = Window(60, 35, 130, 77) if scale == 1 else Window(31, 18, 77, 50)
     cut = part.slices(Window.sized(window.width, window.height))
-    for plane, wanted in zip(identity(near), (x, y), strict=True):
-        np.testing.assert_allclose(grid.spread(plane, near, part), wanted[cut], atol=1e-3)
+    spread = grid.spread(identity(near), near, part)
+    np.testing.assert_allclose(spread, [x[cut], y[cut]], atol=1e-3)
     # Beyond the plane it goes on as it ends.
-    ends = grid.spread(identity(near)[0], near, Window.sized(window.width, window.height))
-    np.testing.assert_allclose(ends, np.clip(x, 7, working.width - 6), atol=1e-3)
+    ends = grid.spread(identity(near), near, Window.sized(window.width, window.height))
+    np.testing.assert_allclose(ends[0], np.clip(x, 7, working.width - 6), atol=1e-3)
+    np.testing.assert_allclose(ends[1], np.clip(y, 3, working.height - 5), atol=1e-3)
     # And back: places of the window, as the picture sees them.
     middle = Window(40, 20, 60, 40) if size > 105 else Window(20, 10, 30, 20)
     for side, (plane, wanted) in enumerate(zip(pixels, identity(middle), strict=True)):

@@ -13,7 +13,7 @@ from airoto_server.ops.geometry import Window, Working
 from airoto_server.ops.nonzero import box_of
 from airoto_server.ops.part import Mask, Part
 
-Values = npt.NDArray[np.float32]
+Planes = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.bool_]
 
 # Picture pixels that a mask reaches beyond its own when it is enlarged.
@@ -101,37 +101,35 @@ class Grid:
         size = window.width, window.height
         return np.asarray(cv2.warpAffine(part.values, there, size, flags=_FROM), np.float32)
 
-    def spread(self, plane: npt.NDArray[np.float32], origin: Window, window: Window) -> Values:
-        """A plane of the picture as it is at pixels of the output window, interpolated.
+    def spread(self, planes: Planes, origin: Window, window: Window) -> Planes:
+        """Planes of the picture as they are at pixels of the output window, interpolated.
 
         Args:
-            plane: (H, W) over `origin`, which is not empty; goes on as it ends.
+            planes: (N, H, W) over `origin`, which is not empty; they go on as they end.
             origin: in picture pixels.
             window: the part of the output window wanted.
         """
+        made = np.empty((len(planes), window.height, window.width), np.float32)
         whole = self._whole_pixels(window)
         if whole is not None and not whole[0].intersect(origin).is_empty:
             # Three to seven times as fast where pixels of the window divide those of the picture.
             pixels, over = whole
             cut = pixels.intersect(origin)
-            grown = cv2.copyMakeBorder(
-                plane[cut.slices(origin)],
-                cut.y_min - pixels.y_min,
-                pixels.y_max - cut.y_max,
-                cut.x_min - pixels.x_min,
-                pixels.x_max - cut.x_max,
-                cv2.BORDER_REPLICATE,
-            )
-            enlarged = cv2.resize(grown, (over.width, over.height))
-            return np.asarray(enlarged[window.slices(over)], np.float32)
-        x = window.x_min * self.scale[0] + self.offset[0] - origin.x_min
-        y = window.y_min * self.scale[1] + self.offset[1] - origin.y_min
-        there = np.array([[self.scale[0], 0, x], [0, self.scale[1], y]])
+            y, x = cut.slices(origin)
+            top, bottom = cut.y_min - pixels.y_min, pixels.y_max - cut.y_max
+            left, right = cut.x_min - pixels.x_min, pixels.x_max - cut.x_max
+            size, (down, across) = (over.width, over.height), window.slices(over)
+            for plane, to in zip(planes[:, y, x], made, strict=True):
+                grown = cv2.copyMakeBorder(plane, top, bottom, left, right, cv2.BORDER_REPLICATE)
+                to[:] = cv2.resize(grown, size)[down, across]
+            return made
+        corner_x = window.x_min * self.scale[0] + self.offset[0] - origin.x_min
+        corner_y = window.y_min * self.scale[1] + self.offset[1] - origin.y_min
+        there = np.array([[self.scale[0], 0, corner_x], [0, self.scale[1], corner_y]])
         size = window.width, window.height
-        return np.asarray(
-            cv2.warpAffine(plane, there, size, flags=_FROM, borderMode=cv2.BORDER_REPLICATE),
-            np.float32,
-        )
+        for plane, to in zip(planes, made, strict=True):
+            cv2.warpAffine(plane, there, size, to, _FROM, cv2.BORDER_REPLICATE)
+        return made
 
     def _whole_pixels(self, window: Window) -> tuple[Window, Window] | None:
         """Picture pixels around a part of the window, and what they cover of it, if whole pixels.

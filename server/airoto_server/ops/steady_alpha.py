@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 
 from airoto_server.ops.geometry import Window
-from airoto_server.ops.grid import Grid, Pixels
-from airoto_server.ops.motion import Flow
+from airoto_server.ops.grid import Grid, Pixels, Planes
 from airoto_server.ops.nonzero import blocks_of
 from airoto_server.ops.part import Mask, Part
 from airoto_server.ops.places import counted_from, identity, sampled
@@ -55,7 +54,8 @@ class Neighbour:
 
     Attributes:
         alpha: as `comparable` makes it.
-        trail: from the frame to the neighbour, wherever the frame's trimap is unknown.
+        trail: from the frame to the neighbour, wherever the frame's trimap is unknown; all of a
+            frame's are of one window.
     """
 
     alpha: Part
@@ -77,56 +77,45 @@ def steady_alpha(
         grid: from the output window to the look.
         strength: 0 to 1, the weight of a neighbour that is trusted wholly; a frame's own is 1.
     """
-    moving = [
-        _Moving.of(one, grid, strength)
-        for one in neighbours
-        if not (one.alpha.window.is_empty or one.trail.window.is_empty)
+    others = [
+        one for one in neighbours if not (one.alpha.window.is_empty or one.trail.window.is_empty)
     ]
     steady, window = alpha.values.copy(), alpha.window
-    if not moving:
+    if not others:
         return Part(window, steady)
+    scale = np.array(grid.scale, np.float32)[:, None, None]
+    # Of each how far along x and y, in pixels of the output window, and the weight.
+    trails = np.concatenate(
+        [part for one in others for part in (one.trail.steps / scale, one.trail.trust[None])]
+    )
+    trails[2::3] *= np.float32(strength)
     for block in blocks_of(unknown, _BLOCK):
         part = block.slices(Window.sized(window.width, window.height))
         own = np.ascontiguousarray(alpha.values[part])
-        made = _averaged(own, block.shifted(window.x_min, window.y_min), moving, grid)
+        there = block.shifted(window.x_min, window.y_min)
+        spread = grid.spread(trails, others[0].trail.window, there)
+        made = _averaged(own, there, [one.alpha for one in others], spread)
         np.copyto(steady[part], made, where=unknown[part])
     return Part(window, steady)
 
 
-@dataclass(frozen=True)
-class _Moving:
-    """A neighbour, and how its look pixels move.
+def _averaged(own: Mask, block: Window, others: Sequence[Part], trails: Planes) -> Mask:
+    """The frame's own alpha over a block of the output window, with those of its neighbours.
 
-    Attributes:
-        steps: in pixels of the output window.
-        weight: of its trail.
+    Args:
+        trails: (3 N, H, W) over the block, changed; of each of the others the steps and the weight.
     """
-
-    alpha: Part
-    window: Window
-    steps: Flow
-    weight: Mask
-
-    @classmethod
-    def of(cls, one: Neighbour, grid: Grid, strength: float) -> _Moving:
-        """With steps and weights in the terms of the output window."""
-        steps = one.trail.steps / np.array(grid.scale, np.float32)[:, None, None]
-        return cls(one.alpha, one.trail.window, steps, one.trail.trust * np.float32(strength))
-
-
-def _averaged(own: Mask, block: Window, neighbours: Sequence[_Moving], grid: Grid) -> Mask:
-    """The frame's own alpha over a block of the output window, with its neighbours'."""
     total, weights = own.copy(), np.ones_like(own)
     here = identity(block)
-    for one in neighbours:
-        places = np.stack([grid.spread(side, one.window, block) for side in one.steps])
+    for one, trail in zip(others, trails.reshape(-1, 3, *own.shape), strict=True):
+        places, trust = trail[:2], trail[2]
         places += here
-        theirs = sampled(one.alpha.values, counted_from(one.alpha.window, places), _NOTHING)
+        theirs = sampled(one.values, counted_from(one.window, places), _NOTHING)
         weight = theirs - own
         weight *= weight
         weight *= np.float32(-1 / _ALPHA_SCALE**2)
         np.exp(weight, out=weight)
-        weight *= grid.spread(one.weight, one.window, block)
+        weight *= trust
         weights += weight
         weight *= theirs
         total += weight

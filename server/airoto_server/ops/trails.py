@@ -59,10 +59,15 @@ def follow(window: Window, looks: Sequence[Look], motions: Sequence[Motion]) -> 
     high, wide = looks[0].grey.shape
     colour = looks[0].colour[window.slices(Window.sized(wide, high))]
     places = identity(window)
-    trust, trails = np.ones(shape, np.float32), []
+    trust = np.ones(shape, np.float32)
+    trails: list[Trail] = []
     for look, motion in zip(looks[1:], motions, strict=True):
         known = inside(motion.window, places)
-        step = _flow_at(motion.window, motion.there, places)
+        if not trails and motion.window.contains(window):
+            y, x = window.slices(motion.window)
+            step = motion.there[:, y, x]
+        else:
+            step = _flow_at(motion.window, motion.there, places)
         places = places + step
         known &= inside(motion.window, places)
         error = np.square(step + _flow_at(motion.window, motion.back, places)).sum(axis=0)

@@ -185,6 +185,9 @@ class MatteStage:
         painted = {name: self._painted(name, frame) for name in sorted(masks)}
         beside = last is not None and self._place[frame] == self._place[last.frame] + 1
 
+        # Objects are worked on side by side; only a single one leaves threads to its own parts.
+        threads = self._shot.threads if len(masks) == 1 else 1
+
         def see(name: int) -> tuple[Part, Window, Part, Part | None, Motion | None]:
             given, mask, motion = painted[name], None, None
             if given is None:
@@ -197,7 +200,7 @@ class MatteStage:
                 mask = Part(around, self._grid.seen(cleaned, around))
             if last is not None and beside:
                 window = near.union(last.near[name])
-                motion = Motion.between(look, last.look, window, self._shot.threads)
+                motion = Motion.between(look, last.look, window, threads)
             return trimap, near, Part(around, self._grid.seen(trimap, around)), mask, motion
 
         seen = self._each(masks, see)
