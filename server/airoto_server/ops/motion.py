@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from airoto_server.ops.flow import Grey, dense_flow
+from airoto_server.ops.flow import Grey, small_flow
 from airoto_server.ops.geometry import Window
 from airoto_server.ops.parallel import ordered_map
 
@@ -17,11 +17,11 @@ Flow = npt.NDArray[np.float32]
 
 # Look pixels around what is looked at that flow has to see, and the grid that its windows lie on:
 # pyramids of neighbouring frames then halve the same pixels.
-_CONTEXT = 32
-_STEP = 32
-# Pixels of a look's longer side, at most. Models see no more than that, and so the scales here were
-# found at such sizes; only a recipe that asks for a larger picture has one.
-_LARGEST = 1024
+_CONTEXT = 16
+_STEP = 16
+# Pixels of a look's longer side, at most: half of what models see of a plate. The scales here were
+# found at such sizes, and twice as many pixels gave mattes that were less steady, not more.
+_LARGEST = 640
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Motion:
             return cls(window, nothing, nothing)
         part = window.slices(frame)
         a, b = (np.ascontiguousarray(look.grey[part]) for look in (source, target))
-        flows = ordered_map(lambda pair: dense_flow(*pair), [(a, b), (b, a)], threads)
+        flows = ordered_map(lambda pair: small_flow(*pair), [(a, b), (b, a)], threads)
         return cls(window, *(np.ascontiguousarray(np.moveaxis(one, 2, 0)) for one in flows))
 
     @property

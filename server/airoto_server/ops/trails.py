@@ -19,7 +19,7 @@ from airoto_server.ops.places import Places, counted_from, identity, inside, sam
 
 # Look pixels of forward-backward error, and distance of colours (0 to 1 a channel), at which trust
 # has fallen to 1/e.
-_ERROR_SCALE = 1.5
+_ERROR_SCALE = 0.75
 _COLOUR_SCALE = 0.2
 
 
