@@ -25,9 +25,10 @@ from . import beside, host, inputs, nodes, plates, versions, work
 from .host import bpy
 
 Node = Any
-# The last frame that was made for a node by itself: where its neighbour is missing too, an
-# animation is being rendered, and the rest of the range is made in one go.
-_last_made: dict[str, int] = {}
+# The scene's frame when the render began. As soon as another is rendered, it is no still.
+_began_on: int | None = None
+# The last frame of its plate that was rendered, by node.
+_rendered: dict[str, int] = {}
 _failed: dict[str, str] = {}
 
 
@@ -38,20 +39,21 @@ def before_render(scene: Any, *_: Any) -> None:
     Raises:
         SystemExit: as `before_frame`.
     """
+    global _began_on
     if beside.is_rendering():
         return
-    _last_made.clear()
+    _began_on = frame = scene.frame_current
+    _rendered.clear()
     _failed.clear()
     inputs.keep(True)
     if not host.is_background():
         return
-    frame = scene.frame_current
-    if not scene.frame_start <= frame <= scene.frame_end:
+    if host.is_animation() or not scene.frame_start <= frame <= scene.frame_end:
         frame = scene.frame_start
     for node in host.nodes_in(versions.tree_of(scene), nodes.IDNAME, active=True):
         with _refusing(frame):
             if not nodes.is_linked(node):
-                _begin(node, nodes.plate_frame(node, frame))
+                _begin(node, scene, frame)
                 _look_again(node, scene, frame)
 
 
@@ -66,7 +68,7 @@ def before_frame(scene: Any, *_: Any) -> None:
     frame = scene.frame_current
     for node in host.nodes_in(versions.tree_of(scene), nodes.IDNAME, active=True):
         with _refusing(frame):
-            _check(node, nodes.plate_frame(node, frame), nodes.plate_frame(node, scene.frame_end))
+            _check(node, scene, nodes.plate_frame(node, frame))
 
 
 def after_frame(scene: Any, *_: Any) -> None:
@@ -79,7 +81,8 @@ def after_frame(scene: Any, *_: Any) -> None:
 
 
 def after_render(scene: Any, *_: Any) -> None:
-    """In the background the server ends what it began. With windows: say what went wrong.
+    """In the background the server ends what it began, or gives up what a still does not need.
+    With windows: say what went wrong.
 
     Raises:
         SystemExit: as `before_frame`.
@@ -90,7 +93,7 @@ def after_render(scene: Any, *_: Any) -> None:
     if host.is_background():
         for node in host.nodes_in(versions.tree_of(scene), nodes.IDNAME, active=True):
             with _refusing(scene.frame_current):
-                work.wait_for(node, node.last)
+                work.finish(node, _rendered.get(node.node_id, node.last))
     if not _failed:
         return
     text = "\n".join(_failed.values())
@@ -112,12 +115,17 @@ def _refusing(frame: int) -> Iterator[None]:
         _refuse(f"frame {frame}: a fault of AIRoto: {exc!r}", int(exit_codes.ExitCode.INTERNAL))
 
 
-def _begin(node: Node, frame: int) -> None:
-    """Show what the node asks for now, made for one frame where nothing is there."""
+def _begin(node: Node, scene: Any, frame: int) -> None:
+    """Show what the node asks for now, made where nothing is there."""
     nodes.refresh(node)
     manifest = nodes.shown_manifest(node)
     if manifest is None or not manifest.finished or node.result_key != nodes.key_now(node):
-        _make(node, min(max(frame, node.first), node.last), frame)
+        _make(node, scene, _nearest(node, frame))
+
+
+def _nearest(node: Node, scene_frame: int) -> int:
+    """The frame of the node's range that is nearest to what it shows on a frame of the scene."""
+    return int(min(max(nodes.plate_frame(node, scene_frame), node.first), node.last))
 
 
 def _look_again(node: Node, scene: Any, frame: int) -> None:
@@ -135,14 +143,15 @@ def _look_again(node: Node, scene: Any, frame: int) -> None:
     found = inputs.changed(node, range(first, last + 1), manifest.pixels)
     if found is not None:
         host.log(f"{node.name}: the input is another on frame {found} than the mattes were made of")
-        _make(node, min(max(nodes.plate_frame(node, frame), node.first), node.last), frame)
+        _make(node, scene, _nearest(node, frame))
 
 
-def _check(node: Node, frame: int, last: int) -> None:
+def _check(node: Node, scene: Any, frame: int) -> None:
     """
     Raises:
         AIRotoError: the node has no current matte of that frame, and it cannot be made.
     """
+    _rendered[node.node_id] = frame
     if host.is_background():
         work.wait_for(node, frame)
     said = nodes.problem(node, frame)
@@ -151,21 +160,33 @@ def _check(node: Node, frame: int, last: int) -> None:
     inside_range = node.first <= frame <= node.last
     if not host.is_background() or not inside_range or nodes.is_linked(node):
         raise ResultMissingError(said, hint="press Track on the node first")
-    _make(node, frame, last)
+    _make(node, scene, frame)
     said = nodes.problem(node, frame)
     if said:
         raise ResultMissingError(said)
 
 
-def _make(node: Node, frame: int, last: int) -> None:
-    alone = _last_made.get(node.node_id) != frame - 1
-    until = frame if alone else max(frame, min(node.last, last))
+def _make(node: Node, scene: Any, frame: int) -> None:
+    """Make a frame, and those after it where more than a still is rendered."""
+    last = nodes.plate_frame(node, scene.frame_end)
+    until = frame if _is_alone(node, scene, frame) else max(frame, min(node.last, last))
     host.log(f"{node.name}: making frames {frame}-{until}")
     _find_server(node)
     # Blender renders a frame while the server makes the next ones. What Blender has rendered for
     # the server is let go when the mattes are there, before the same is rendered for the picture.
     work.track(node, frame, until, until=None if plates.is_rendered(node) else frame)
-    _last_made[node.node_id] = frame
+
+
+def _is_alone(node: Node, scene: Any, frame: int) -> bool:
+    """Whether to make no more than this frame: Blender does not say whether it renders a still."""
+    animation = host.is_animation()
+    if animation is not None:
+        return not animation
+    if scene.frame_current != _began_on:
+        return False
+    # An animation begins on the first frame. What is begun for nothing is given up after a still,
+    # but not what Blender would have to render first.
+    return frame != _nearest(node, scene.frame_start) or plates.is_rendered(node)
 
 
 def _find_server(node: Node) -> None:

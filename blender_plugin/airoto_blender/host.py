@@ -5,9 +5,11 @@ Blender counts rows from below, the recipe from above: y is turned round here an
 
 from __future__ import annotations
 
+import os
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Callable
 
@@ -29,6 +31,20 @@ def is_background() -> bool:
     return bool(bpy.app.background)
 
 
+def is_animation(arguments: Sequence[str] | None = None) -> bool | None:
+    """Whether Blender's command line asks for an animation or for stills; None: for neither.
+
+    Args:
+        arguments: None: those of this process.
+    """
+    if arguments is None:
+        arguments = sys.argv if bpy.app.binary_path else ()  # those of a script of somebody's
+    said = [*takewhile(lambda one: one != "--", arguments)]
+    moving = any(one in ("-a", "--render-anim") for one in said)
+    still = any(one in ("-f", "--render-frame") for one in said)
+    return moving if moving != still else None
+
+
 def version() -> tuple[int, ...]:
     """Blender's version."""
     return tuple(bpy.app.version)
@@ -44,9 +60,12 @@ def absolute(path: str, owner: Any = None) -> str:
 
     Args:
         owner: the data-block it is of; a linked one is relative to its library.
+
+    Links are not followed: each file of a sequence may be one to somewhere else.
     """
     library = owner.library if owner is not None else None
-    return str(Path(bpy.path.abspath(path, library=library)).resolve()).replace("\\", "/")
+    found = os.path.abspath(bpy.path.abspath(path, library=library))  # noqa: PTH100 - links stay
+    return str(found).replace("\\", "/")
 
 
 def shown(path: str) -> str:

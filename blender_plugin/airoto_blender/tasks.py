@@ -29,7 +29,9 @@ def cancel(node: Node) -> None:
     """Give up what is done for this node; finished frames are kept."""
     job = _running.get(node.node_id)
     if job is not None:
+        job.pump()
         job.cancel()
+        _failed.pop(node.node_id, None)  # nobody waits for it
 
 
 def start(

@@ -43,15 +43,32 @@ def track(node: Node, first: int, last: int, *, until: int | None = None) -> Non
 
 def wait_for(node: Node, frame: int) -> None:
     """In the background: wait until a frame that is being made is there, or that work is over.
+    Work that does not make it is given up.
 
     Raises:
         AIRotoError: it failed, now or while Blender rendered, before that frame was there.
     """
     one, running = _making.get(node.node_id), tasks.is_running(node)
-    if one is not None:
+    if one is not None and not one.first <= frame <= one.last:
+        tasks.cancel(node)
+    elif one is not None:
         tasks.wait(node, one.has(frame))
     if one is not None and running:
         one.show()
+
+
+def finish(node: Node, frame: int) -> None:
+    """In the background: the last frame was rendered. What is made for later ones is given up,
+    anything else waited for.
+
+    Raises:
+        AIRotoError: it failed.
+    """
+    one = _making.get(node.node_id)
+    if one is not None and frame < one.last:
+        tasks.cancel(node)
+    else:
+        wait_for(node, node.last)
 
 
 class _Tracking:
@@ -63,6 +80,16 @@ class _Tracking:
         self._ask: remote.Ask | None = None
         self._arriving: Arriving | None = None
         self._arrived: set[int] = set()
+
+    @property
+    def first(self) -> int:
+        """The first frame that it makes."""
+        return self._frames[0]
+
+    @property
+    def last(self) -> int:
+        """The last frame that it makes."""
+        return self._frames[1]
 
     def ask_for(self, node: Node) -> None:
         """Ask for what the node says now."""

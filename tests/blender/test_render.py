@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from in_blender import channels
 
 FRAMES = range(1001, 1005)
@@ -80,17 +81,115 @@ def test_without_a_server_nothing_is_written_and_the_exit_code_says_so(shot):
 
 
 def test_a_server_that_is_killed_leaves_finished_frames_and_no_other(shot, new_server):
+    # Many frames, so that the server is nowhere near the last one.
+    plate = shot.folder / "plate_acescg"
+    plate.mkdir()
+    for number in range(60):
+        source = shot.clip / "plate_acescg" / f"plate.{1001 + number % 4}.exr"
+        (plate / f"plate.{1001 + number}.exr").symlink_to(source)
     server = new_server()
     ran = shot.run(
-        "import os, signal\nmade = make(folder, clip, server)\n"
-        "def kill(scene, *_):\n"
-        f"    if scene.frame_current == 1001: os.kill({server.pid}, signal.SIGKILL)\n"
-        "bpy.app.handlers.render_post.append(kill)\nrender()",
+        "import os, signal\nfrom airoto_client.node import remote\n"
+        "made = make(folder, folder, server)\nbpy.context.scene.frame_end = made.last = 1060\n"
+        "render_there = remote.render\n"
+        "def killing(ask, emit, stop):\n"
+        "    def one_by_one(event):\n"
+        "        emit(event)\n"
+        "        if isinstance(event, remote.FrameDone) and event.frame == 1001:\n"
+        f"            os.kill({server.pid}, signal.SIGKILL)\n"
+        "    render_there(ask, one_by_one, stop)\n"
+        "remote.render = killing\nrender()",
         server=server.target,
     )
     assert ran.code == 5, ran.said
-    assert "AIRoto: error: frame 1002" in ran.said
-    assert shot.written == ["comp.1001.exr", "main.1001.exr"]
+    frames = range(1001, 1001 + len(shot.written) // 2)
+    assert 0 < len(frames) < 60
+    assert shot.written == [f"{name}.{frame}.exr" for name in ("comp", "main") for frame in frames]
+    assert f"AIRoto: error: frame {frames[-1] + 1}: " in ran.said
+
+
+ASKED = (
+    "from airoto_client.node import remote\nmade = make(folder, clip, server)\n"
+    "render_there, asked = remote.render, []\n"
+    "def noted(ask, emit, stop):\n"
+    "    asked.append(ask.frames)\n"
+    "    render_there(ask, emit, stop)\n"
+    "remote.render = noted\nscene = bpy.context.scene\n"
+)
+
+
+# The worker tells of frames up to one, and then of none until its work is given up.
+HOLDING = (
+    "import threading, time\nfrom airoto.errors import CancelledError\n"
+    "from airoto_blender import tasks\nfrom airoto_client.node import remote\n"
+    "made = make(folder, clip, server)\nscene = bpy.context.scene\n"
+    "render_there, asked, given_up = remote.render, [], threading.Event()\n"
+    "def holding(ask, emit, stop):\n"
+    "    asked.append(ask.frames)\n"
+    "    def one_by_one(event):\n"
+    "        emit(event)\n"
+    "        if isinstance(event, remote.FrameDone) and event.frame == {after}:\n"
+    "            try:\n"
+    "                while ask.frames[1] > {after}: stop.check(); time.sleep(0.01)\n"
+    "            except CancelledError:\n"
+    "                given_up.set()\n"
+    "                raise\n"
+    "    render_there(ask, one_by_one, stop)\n"
+    "remote.render = holding\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("current", "asked"), [(1, [[1001, 1004]]), (1001, [[1001, 1004]]), (1003, [[1003] * 2])]
+)
+def test_an_animation_is_asked_for_in_one_go_as_soon_as_it_cannot_be_a_still(shot, current, asked):
+    ran = shot.run(
+        f"{ASKED}scene.frame_set({current})\nrender()\ntell(asked=asked, status=made.status)"
+    )
+    assert ran.code == 0, ran.said
+    assert ran.facts["asked"][: len(asked)] == asked
+    assert ran.facts["asked"][len(asked) :] in ([], [[1001, 1004]])
+    assert ran.facts["status"] == "current: 4 frames, 1001-1004"
+    assert len(shot.written) == 8
+
+
+def test_a_still_has_its_matte_and_waits_for_no_other(shot):
+    ran = shot.run(
+        HOLDING.format(after=1001) + "for frame in (1001, 1003):\n"
+        "    scene.frame_set(frame)\n"
+        "    bpy.ops.render.render(write_still=True)\n"
+        "tell(asked=asked, given_up=given_up.wait(60), running=tasks.is_running(made),\n"
+        "     progress=made.progress, status=made.status)"
+    )
+    assert ran.code == 0, ran.said
+    assert ran.facts["given_up"]  # 1002 is never told of while the still is rendered
+    assert not ran.facts["running"]
+    assert ran.facts["asked"] == [[1001, 1004], [1003, 1003]]
+    assert ran.facts["progress"] == ""
+    assert ran.facts["status"] == "current: 2 frames, 1001-1003"
+
+
+def test_a_frame_that_is_not_being_made_is_not_waited_for(shot):
+    # As a host that renders frames in an order of its own.
+    ran = shot.run(
+        HOLDING.format(after=1002) + "from airoto_blender import work\n"
+        "work.track(made, 1002, 1004, until=1002)\nwork.wait_for(made, 1001)\n"
+        "tell(running=tasks.is_running(made), given_up=given_up.wait(60))"
+    )
+    assert ran.code == 0, ran.said
+    assert ran.facts == {"running": False, "given_up": True}
+
+
+def test_blenders_command_line_says_what_is_rendered(shot):
+    ran = shot.run(
+        "from airoto_blender.host import is_animation\n"
+        "lines = ('-b a.blend -a', '-b a.blend -s 1 -e 4 --render-anim', '-b a.blend -f 1',\n"
+        "         '-b a.blend --render-frame 1..4', '-b a.blend', '-b a.blend -f 1 -a',\n"
+        "         '-b a.blend -P a.py -- -a')\n"
+        "tell(said=[is_animation(line.split()) for line in lines], own=is_animation())"
+    )
+    assert ran.facts["said"] == [True, True, False, False, None, None, None]
+    assert ran.facts["own"] is None
 
 
 HELD = (
