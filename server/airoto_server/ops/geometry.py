@@ -49,7 +49,7 @@ class Window:
     @property
     def is_empty(self) -> bool:
         """Whether there is no pixel in it."""
-        return self.area == 0
+        return self.x_max <= self.x_min or self.y_max <= self.y_min
 
     def intersect(self, other: Window) -> Window:
         """The pixels in both; empty where they do not meet."""
@@ -84,7 +84,12 @@ class Window:
 
     def contains(self, other: Window) -> bool:
         """Whether every pixel of `other` lies in this window."""
-        return other.is_empty or self.intersect(other) == other
+        return other.is_empty or (
+            self.x_min <= other.x_min
+            and self.y_min <= other.y_min
+            and other.x_max <= self.x_max
+            and other.y_max <= self.y_max
+        )
 
     def slices(self, origin: Window) -> tuple[slice, slice]:
         """Rows and columns of this window in an array that covers `origin`.

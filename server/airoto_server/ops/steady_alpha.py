@@ -12,7 +12,7 @@ from airoto_server.ops.geometry import Window
 from airoto_server.ops.grid import Grid, Pixels, Planes
 from airoto_server.ops.nonzero import blocks_of
 from airoto_server.ops.part import Mask, Part
-from airoto_server.ops.places import counted_from, identity, sampled
+from airoto_server.ops.places import identity, sampled
 from airoto_server.ops.trails import Trail
 
 # Neighbours to either side that an alpha is averaged with.
@@ -24,7 +24,7 @@ _ALPHA_SCALE = 0.5
 # of it in an interpolated one leaves it no weight.
 _NOTHING = -1e9
 # Side of the blocks that are worked on, which stay in the processor's cache.
-_BLOCK = 128
+_BLOCK = 64
 
 
 def comparable(alpha: Part, trimap: Part, shape: tuple[int, int]) -> Part:
@@ -106,15 +106,14 @@ def _averaged(own: Mask, block: Window, others: Sequence[Part], trails: Planes) 
         trails: (3 N, H, W) over the block, changed; of each of the others the steps and the weight.
     """
     total, weights = own.copy(), np.ones_like(own)
-    here = identity(block)
     for one, trail in zip(others, trails.reshape(-1, 3, *own.shape), strict=True):
         places, trust = trail[:2], trail[2]
-        places += here
-        theirs = sampled(one.values, counted_from(one.window, places), _NOTHING)
+        places += identity(block.shifted(-one.window.x_min, -one.window.y_min))
+        theirs = sampled(one.values, places, _NOTHING)
         weight = theirs - own
         weight *= weight
         weight *= np.float32(-1 / _ALPHA_SCALE**2)
-        np.exp(weight, out=weight)
+        cv2.exp(weight, weight)
         weight *= trust
         weights += weight
         weight *= theirs
