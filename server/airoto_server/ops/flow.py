@@ -23,32 +23,15 @@ def grey_of(picture: npt.NDArray[np.float32]) -> Grey:
 def dense_flow(source: Grey, target: Grey) -> Flow:
     """Vectors (H, W, 2) from each pixel of `source` to where it is in `target`.
 
-    Dense inverse search (Kroeger et al., ECCV 2016), medium preset, which stops at half of the
-    pictures' size.
+    Dense inverse search (Kroeger et al., ECCV 2016), medium preset.
     """
-    return _searched(cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM), source, target)
-
-
-def small_flow(source: Grey, target: Grey) -> Flow:
-    """`dense_flow` of pictures that were halved before: down to their pixels, in half of the time.
-
-    Patches lie further apart, and are refined less.
-    """
-    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    search.setFinestScale(0)
-    search.setPatchStride(4)
-    search.setGradientDescentIterations(12)
-    search.setVariationalRefinementIterations(2)
-    return _searched(search, source, target)
-
-
-def _searched(search: cv2.DISOpticalFlow, source: Grey, target: Grey) -> Flow:
-    """By an object of its own: DIS keeps buffers and is not safe to share between threads."""
     height, width = source.shape
     bottom, right = max(0, _SMALLEST_SIDE - height), max(0, _SMALLEST_SIDE - width)
     if bottom or right:
         source, target = (
             np.pad(plane, ((0, bottom), (0, right)), mode="edge") for plane in (source, target)
         )
+    # A new object each time: DIS keeps buffers and is not safe to share between threads.
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     flow = search.calc(source, target, np.zeros((*source.shape, 2), np.float32))
     return np.ascontiguousarray(flow[:height, :width], np.float32)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from airoto_server.ops.flow import Grey, small_flow
+from airoto_server.ops.flow import Grey, dense_flow
 from airoto_server.ops.geometry import Window
 from airoto_server.ops.parallel import ordered_map
 
@@ -83,7 +83,7 @@ class Motion:
             return cls(window, nothing, nothing)
         part = window.slices(frame)
         a, b = (np.ascontiguousarray(look.grey[part]) for look in (source, target))
-        flows = ordered_map(lambda pair: small_flow(*pair), [(a, b), (b, a)], threads)
+        flows = ordered_map(lambda pair: dense_flow(*pair), [(a, b), (b, a)], threads)
         return cls(window, *(np.ascontiguousarray(np.moveaxis(one, 2, 0)) for one in flows))
 
     @property

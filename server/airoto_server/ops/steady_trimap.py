@@ -29,7 +29,7 @@ _TRUSTED = 0.3
 # Trimaps differ by this where they disagree; less is interpolation.
 _DISAGREE = 0.1
 # Look pixels over which the object's own motion is gathered around its edge.
-_GATHER = 3.0
+_GATHER = 4.0
 
 
 def motion_reach(mask: Part, motions: Sequence[Motion]) -> Mask:
