@@ -62,7 +62,7 @@ def clip(step: float, frames: int = 5) -> tuple[list[Plane], list[Plane]]:
 
 def trails(pictures: list[Plane], at: int) -> dict[int, Trail]:
     """Of one frame, in all others."""
-    looks = [Look.of(picture) for picture in pictures]
+    looks = [Look(picture) for picture in pictures]
     found: dict[int, Trail] = {}
     for run in (range(at, len(pictures)), range(at, -1, -1)):
         motions = [Motion.between(looks[a], looks[b], FRAME, 2) for a, b in itertools.pairwise(run)]
@@ -194,7 +194,7 @@ def test_trimaps_that_disagree_along_the_motion_become_unknown_and_no_more() -> 
 
 def follow_part(pictures: list[Plane], part: Window) -> Trail:
     """From the first frame to the second, of some pixels."""
-    looks = [Look.of(picture) for picture in pictures[:2]]
+    looks = [Look(picture) for picture in pictures[:2]]
     (trail,) = follow(part, looks, [Motion.between(looks[0], looks[1], FRAME, 1)])
     return trail
 
@@ -224,7 +224,7 @@ def test_a_widened_band_has_no_gaps_at_the_pixels_of_the_output_window(scale: fl
 
 def test_reach_is_how_far_the_object_goes_and_not_what_goes_past_it() -> None:
     alphas, pictures = clip(6.0, frames=2)
-    looks = [Look.of(picture) for picture in pictures]
+    looks = [Look(picture) for picture in pictures]
     there = Motion.between(looks[0], looks[1], FRAME, 1)
     edge = (alphas[0] > 0) & (alphas[0] < 1)
     reach = motion_reach(Part(FRAME, alphas[0]), [there])[edge]
@@ -238,7 +238,7 @@ def test_reach_is_how_far_the_object_goes_and_not_what_goes_past_it() -> None:
 
 def test_flow_and_trails_do_not_depend_on_threads() -> None:
     _, pictures = clip(4.0, frames=2)
-    looks = [Look.of(picture) for picture in pictures]
+    looks = [Look(picture) for picture in pictures]
     found = [Motion.between(looks[0], looks[1], FRAME, threads) for threads in (1, 2, 5)]
     for motion in found[1:]:
         assert (motion.there == found[0].there).all()
@@ -248,7 +248,7 @@ def test_flow_and_trails_do_not_depend_on_threads() -> None:
 def test_flow_is_measured_where_it_is_asked_for_and_nothing_is_trusted_elsewhere() -> None:
     alphas = [disc(40, 40, 12), disc(42, 40, 12)]
     front = texture(2)
-    looks = [Look.of(shown(alpha, front, 2.0 * at)) for at, alpha in enumerate(alphas)]
+    looks = [Look(shown(alpha, front, 2.0 * at)) for at, alpha in enumerate(alphas)]
     whole = Motion.between(looks[0], looks[1], FRAME, 1)
     part = Motion.between(looks[0], looks[1], Window(27, 27, 55, 53), 1)
     assert part.window == Window(0, 0, 80, 80)
@@ -261,9 +261,23 @@ def test_flow_is_measured_where_it_is_asked_for_and_nothing_is_trusted_elsewhere
     assert (follow(FRAME, looks, [nowhere])[0].trust == 0).all()
 
 
+@pytest.mark.parametrize("size", [(96, 160), (540, 960), (541, 963), (1080, 1920)])
+def test_a_look_is_the_same_whatever_was_looked_at_before(size: tuple[int, int]) -> None:
+    picture = np.random.default_rng(8).random((*size, 3), np.float32)
+    whole = Look(picture)
+    grey, colour = whole.part(whole.frame)
+    parts = Look(picture)
+    for window in (Window(30, 20, 61, 45), Window(0, 0, 9, 7), Window(70, 50, 96, 80)):
+        some_grey, some_colour = parts.part(window)
+        assert (some_grey == grey[window.slices(whole.frame)]).all()
+        assert (some_colour == colour[window.slices(whole.frame)]).all()
+    last = Window(whole.frame.x_max - 5, 0, whole.frame.x_max, whole.frame.y_max)
+    assert (parts.part(last)[1] == colour[:, -5:]).all()
+
+
 def test_trails_end_where_the_picture_does() -> None:
     _, pictures = clip(0.0, frames=2)
-    looks = [Look.of(picture) for picture in pictures]
+    looks = [Look(picture) for picture in pictures]
     out = np.zeros((2, HIGH, WIDE), np.float32)
     out[0] = WIDE
     (trail,) = follow(FRAME, looks, [Motion(FRAME, out, -out)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
 import cv2
@@ -24,29 +25,54 @@ _STEP = 16
 _LARGEST = 640
 
 
-@dataclass(frozen=True)
 class Look:
-    """What flow and trust need of a frame, small enough to keep for several.
+    """What flow and trust need of a frame, made where somebody looks.
 
-    It is the picture that engines see, divided by a whole number where that is very large.
+    It is the picture that engines see, divided by a whole number where that is large.
 
     Attributes:
-        grey: (H, W) uint8.
-        colour: (H, W, 3) uint8, blurred a little against noise.
+        frame: all of its pixels.
     """
 
-    grey: Grey
-    colour: Colours
-
-    @classmethod
-    def of(cls, picture: npt.NDArray[np.float32]) -> Look:
+    def __init__(self, picture: npt.NDArray[np.float32]) -> None:
         """Of a display-referred picture (H, W, 3) float32, 0 to 1."""
-        codes = cv2.convertScaleAbs(picture, alpha=255.0)
         high, wide = look_size(picture.shape[0], picture.shape[1])
-        if (high, wide) != codes.shape[:2]:
-            codes = cv2.resize(codes, (wide, high), interpolation=cv2.INTER_AREA)
+        self.frame = Window.sized(wide, high)
+        self._picture = picture
+        self._known = Window(0, 0, 0, 0)
+        self._planes = np.empty((0, 0), np.uint8), np.empty((0, 0, 3), np.uint8)
+        # Objects are worked on side by side.
+        self._lock = threading.Lock()
+
+    def part(self, window: Window) -> tuple[Grey, Colours]:
+        """A part of it: (H, W) uint8, and (H, W, 3) uint8 blurred a little against noise."""
+        with self._lock:
+            if not self._known.contains(window):
+                self._known = self._known.union(window)
+                self._planes = self._made(self._known)
+            here = window.slices(self._known)
+            return self._planes[0][here], self._planes[1][here]
+
+    def _made(self, window: Window) -> tuple[Grey, Colours]:
+        (high, wide), frame = self._picture.shape[:2], self.frame
+        times = -(-high // frame.height)
+        even = (frame.width * times, frame.height * times) == (wide, high)
+        # The blur sees one pixel more. A size that is no whole number of pixels is made as a whole.
+        around = window.grown(1).intersect(frame) if even else frame
+        picture = self._picture
+        if even:
+            rows, columns = around.slices(frame)
+            picture = picture[
+                rows.start * times : rows.stop * times, columns.start * times : columns.stop * times
+            ]
+        codes = cv2.convertScaleAbs(picture, alpha=255.0)
+        if codes.shape[:2] != (around.height, around.width):
+            size = around.width, around.height
+            codes = cv2.resize(codes, size, interpolation=cv2.INTER_AREA)
         grey = np.asarray(cv2.cvtColor(codes, cv2.COLOR_RGB2GRAY), np.uint8)
-        return cls(grey, np.asarray(cv2.blur(codes, (3, 3)), np.uint8))
+        colour = np.asarray(cv2.blur(codes, (3, 3)), np.uint8)
+        here = window.slices(around)
+        return grey[here], colour[here]
 
 
 def look_size(height: int, width: int) -> tuple[int, int]:
@@ -75,14 +101,11 @@ class Motion:
         Args:
             near: in look pixels; flow is known there and a little around it.
         """
-        high, wide = source.grey.shape
-        frame = Window.sized(wide, high)
-        window = Window(0, 0, 0, 0) if near.is_empty else _snapped(near, frame)
+        window = Window(0, 0, 0, 0) if near.is_empty else _snapped(near, source.frame)
         if window.is_empty:
             nothing = np.zeros((2, 0, 0), np.float32)
             return cls(window, nothing, nothing)
-        part = window.slices(frame)
-        a, b = (np.ascontiguousarray(look.grey[part]) for look in (source, target))
+        a, b = (np.ascontiguousarray(look.part(window)[0]) for look in (source, target))
         flows = ordered_map(lambda pair: dense_flow(*pair), [(a, b), (b, a)], threads)
         return cls(window, *(np.ascontiguousarray(np.moveaxis(one, 2, 0)) for one in flows))
 

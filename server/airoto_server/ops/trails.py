@@ -56,8 +56,7 @@ def follow(window: Window, looks: Sequence[Look], motions: Sequence[Motion]) -> 
     shape = window.height, window.width
     if window.is_empty:
         return [Trail(window, identity(window), np.zeros(shape, np.float32)) for _ in motions]
-    high, wide = looks[0].grey.shape
-    colour = looks[0].colour[window.slices(Window.sized(wide, high))]
+    _, colour = looks[0].part(window)
     places = identity(window)
     trust = np.ones(shape, np.float32)
     trails: list[Trail] = []
@@ -72,10 +71,7 @@ def follow(window: Window, looks: Sequence[Look], motions: Sequence[Motion]) -> 
         known &= inside(motion.window, places)
         error = np.square(step + _flow_at(motion.window, motion.back, places)).sum(axis=0)
         trust = trust * known * np.exp(error * np.float32(-1 / _ERROR_SCALE**2))
-        # A colour that is not the first frame's is distrusted here, and not from here on.
-        change = _changed(sampled(look.colour, places), colour)
-        alike = np.exp(change * np.float32(-1 / _COLOUR_SCALE**2))
-        trails.append(Trail(window, places, trust * alike))
+        trails.append(Trail(window, places, trust * _alike(colour, look, motion.window, places)))
     return trails
 
 
@@ -87,8 +83,16 @@ def _flow_at(window: Window, flow: Flow, places: Places) -> Flow:
     return np.stack([sampled(side, local) for side in flow])
 
 
-def _changed(one: Colours, other: Colours) -> Mask:
-    """Squared distances (H, W) float32 of colours, 0 to 1 a channel."""
-    change = cv2.absdiff(one, other)
+def _alike(colour: Colours, other: Look, window: Window, places: Places) -> Mask | np.float32:
+    """How far colours (H, W) are those of another frame at places in a window, 0 to 1.
+
+    A colour that is not the first frame's is distrusted there, and not from there on.
+    """
+    if window.is_empty:
+        return np.float32(1)
+    theirs = sampled(other.part(window)[1], counted_from(window, places))
+    change = cv2.absdiff(theirs, colour)
     squares = cv2.multiply(change, change, dtype=cv2.CV_32F)
-    return np.asarray(cv2.transform(squares, np.full((1, 3), 1 / 255**2)), np.float32)
+    # From 0 to 1 a channel.
+    distance = np.asarray(cv2.transform(squares, np.full((1, 3), 1 / 255**2)), np.float32)
+    return np.asarray(np.exp(distance * np.float32(-1 / _COLOUR_SCALE**2)), np.float32)

@@ -181,7 +181,7 @@ class MatteStage:
 
     def _seen(self, frame: int, masks: Masks, last: Seen | None) -> Seen:
         matting = self._matting(frame)
-        look = Look.of(self._shot.frames.picture(frame))
+        look = Look(self._shot.frames.picture(frame))
         painted = {name: self._painted(name, frame) for name in sorted(masks)}
         beside = last is not None and self._place[frame] == self._place[last.frame] + 1
 
