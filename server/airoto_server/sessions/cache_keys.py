@@ -23,7 +23,7 @@ from airoto.wire.jsonform import to_dict
 from airoto_server.engines.registry import Role
 from airoto_server.ops.geometry import Working
 from airoto_server.ops.seeds import seed_for
-from airoto_server.sessions.paths import check_drawn_mask
+from airoto_server.sessions.paths import check_drawn_mask, drawn_as_is
 from airoto_server.sessions.shot import Shot
 from airoto_server.sessions.workshop import Workshop, library_versions
 
@@ -218,8 +218,9 @@ class ShotKeys:
         return self.engine(Role.TRACKER)
 
     def _looks(self, object_id: int, frame: int) -> tuple[object, ...]:
-        """A frame's pixels, and a trimap that was painted for it."""
+        """A frame's pixels, and what was drawn for it: a trimap, or a mask that stays as it is."""
         prompt = self._prompts.get((object_id, frame))
         if prompt is None or frame in self._locked or not prompt.HasField("mask"):
             return (self.plate(frame), None)
-        return (self.plate(frame), int(prompt.mask.kind), self.drawn(prompt))
+        as_is = drawn_as_is(prompt)
+        return (self.plate(frame), int(prompt.mask.kind), self.drawn(prompt), as_is)

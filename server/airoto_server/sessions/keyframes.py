@@ -15,7 +15,7 @@ from airoto_server.ops.geometry import Working, place
 from airoto_server.ops.imagefile import MaskImage
 from airoto_server.ops.resample import mask_to_picture, shrink
 from airoto_server.ops.seeds import seed_for
-from airoto_server.sessions.paths import check_drawn_mask
+from airoto_server.sessions.paths import check_drawn_mask, drawn_as_is
 from airoto_server.sessions.shot import Shot
 from airoto_server.sessions.workshop import Workshop
 
@@ -60,7 +60,7 @@ class Prompting:
             image = read_drawn_mask(self._workshop, prompt.mask)
             drawn = mask_to_picture(fitted(image, shot), shot.window, shot.working, shot.scale)
         prompts = picture_prompts(prompt, shot.working, drawn)
-        if drawn is not None and not len(prompts.points) and prompts.box is None:
+        if drawn is not None and drawn_as_is(prompt):
             return [Candidate(drawn, 1.0)]
         if self.segmenter is None:
             raise EngineUnavailableError(

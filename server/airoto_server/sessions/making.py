@@ -30,6 +30,7 @@ from airoto_server.sessions.masks import MaskStore, quantised
 from airoto_server.sessions.mattes import MatteStage
 from airoto_server.sessions.matting import FrameMatting, ObjectAlpha
 from airoto_server.sessions.parts import missing_masks
+from airoto_server.sessions.paths import drawn_as_is
 from airoto_server.sessions.pipeline import overlapped
 from airoto_server.sessions.progress import Tally
 from airoto_server.sessions.shot import Shot
@@ -328,7 +329,7 @@ class Making:
 
     def _drawn(self, object_id: int, frame: int) -> bool:
         prompt = self._prompts.get((object_id, frame))
-        return prompt is not None and prompt.HasField("mask")
+        return prompt is not None and drawn_as_is(prompt)
 
     def _painted_trimap(self, object_id: int, frame: int) -> Trimap | None:
         prompt = self._prompts.get((object_id, frame))

@@ -30,6 +30,11 @@ def refuse_relative_paths(recipe: pb.Recipe, *, uploaded: bool, written: bool = 
     refuse("the recipe", found, RecipeError)
 
 
+def drawn_as_is(prompt: pb.Prompt) -> bool:
+    """Whether a prompt's drawn mask is itself the answer, and not a segmenter's first guess."""
+    return prompt.HasField("mask") and not prompt.points and not prompt.HasField("box")
+
+
 def check_drawn_mask(drawn: pb.DrawnMask) -> None:
     """Refuse a drawn mask without content, or with a relative path.
 
