@@ -105,6 +105,19 @@ def test_pieces_of_one_matte_join_to_that_matte(
     assert (joined[~covered] == -1).all()
 
 
+def test_windows_apart_keep_their_answers_bit_for_bit_beside_others_that_meet() -> None:
+    rng = np.random.default_rng(8)
+    windows = [Window(0, 0, 50, 40), Window(60, 2, 97, 33), Window(5, 50, 45, 91)]
+    pieces = [(one, rng.random((one.height, one.width), np.float32)) for one in windows]
+    base = rng.random((100, 100), np.float32)
+    apart = blend(base, pieces, 6)
+    meets = Window(90, 90, 100, 100)
+    beside = blend(base, [*pieces, *[(meets, np.ones((10, 10), np.float32))] * 2], 6)
+    assert np.array_equal(apart[:90], beside[:90])
+    for window, piece in pieces:
+        assert np.array_equal(apart[window.slices(Window.sized(100, 100))], piece)
+
+
 def test_a_lone_window_s_answer_is_kept_bit_for_bit() -> None:
     answer = np.random.default_rng(0).random((20, 30)).astype(np.float32)
     joined = blend(np.zeros((60, 60), np.float32), [(Window(10, 5, 40, 25), answer)], 7)
