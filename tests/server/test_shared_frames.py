@@ -5,7 +5,9 @@ from __future__ import annotations
 import gc
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -184,8 +186,9 @@ def test_a_matter_sees_the_same_whether_its_frame_was_tracked_or_not(
         for side in (0, 64):  # the plate's own, and a smaller one
             recipe.processing.working_size = side
             shot = open_shot(workshop, recipe, (), [Role.SEGMENTER, Role.TRACKER])
+            plate = shot.frames.plate(clip.first)
             matting = FrameMatting(
-                shot.frames.plate(clip.first),
+                plate,
                 window=shot.window,
                 working=shot.working,
                 scale=1.0,
@@ -193,20 +196,42 @@ def test_a_matter_sees_the_same_whether_its_frame_was_tracked_or_not(
                 rules=shot.rules,
                 threads=1,
                 check=lambda: None,
-                shown=lambda shot=shot: shot.frames.shown(clip.first),
+                shown=partial(shot.frames.shown, clip.first, plate.window),
             )
             trimap = np.zeros((shot.window.height, shot.window.width), np.float32)
             trimap[20:40, 30:60], trimap[24:36, 34:56] = 0.5, 1.0
-            assert shot.frames.shown(clip.first) is None
+            assert shot.frames.shown(clip.first, plate.window) is None
             matting.from_trimap(Part.of(trimap), Recorder(), seed=0)
             before, seen = seen, []
             picture = shot.frames.picture(clip.first)
-            assert shot.frames.shown(clip.first) is (None if side else picture)
+            assert shot.frames.shown(clip.first, plate.window) is (None if side else picture)
             matting.from_trimap(Part.of(trimap), Recorder(), seed=0)
             after, seen = seen, []
             assert before
             for one, other in zip(before, after, strict=True):
                 assert np.array_equal(one, other)
+    finally:
+        workshop.close()
+
+
+def test_a_finished_frame_is_let_go_and_read_again_by_whoever_asks(
+    clip: SamplePaths, tmp_path: Path
+) -> None:
+    recipe = recipes.read(clip.recipe)
+    recipe.plate.path = str(clip.acescg)
+    recipe.segment.engine = "null"
+    workshop = Workshop(Settings(scratch=tmp_path))
+    try:
+        frames = open_shot(workshop, recipe, (), [Role.SEGMENTER]).frames
+        before = frames.picture(clip.first).copy()
+        held = [weakref.ref(frames.plate(clip.first)), weakref.ref(frames.picture(clip.first))]
+        frames.let_go(clip.first + 1)
+        gc.collect()
+        assert all(one() is not None for one in held)
+        frames.let_go(clip.first)
+        gc.collect()
+        assert all(one() is None for one in held)
+        assert np.array_equal(frames.picture(clip.first), before)
     finally:
         workshop.close()
 

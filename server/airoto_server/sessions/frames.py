@@ -9,7 +9,7 @@ from typing import TypeVar, cast
 
 from airoto_server.engines.roles import Picture
 from airoto_server.ops.colour import Colour
-from airoto_server.ops.geometry import Working
+from airoto_server.ops.geometry import Window, Working
 from airoto_server.ops.imagefile import Frame
 from airoto_server.ops.resample import shows_plate, to_picture
 from airoto_server.sessions.shared_frames import SharedFrames
@@ -56,6 +56,11 @@ class _Recent:
                         del self._futures[frame]
                 raise
         return future.result()  # type: ignore[return-value]
+
+    def drop(self, frame: int) -> None:
+        """Forget a result."""
+        with self._lock:
+            self._futures.pop(frame, None)
 
     def made(self, frame: int) -> object | None:
         """The result, if it is there already."""
@@ -108,11 +113,20 @@ class Frames:
         """What an engine sees: display-referred, at working size."""
         return self._pictures.get(frame, self._make_picture)
 
-    def shown(self, frame: int) -> Picture | None:
-        """`picture`, where it is there already and is the plate pixel by pixel."""
-        if not shows_plate(self.plate(frame).window, self._scale, self.working):
+    def shown(self, frame: int, window: Window) -> Picture | None:
+        """`picture`, where it is there already and is the plate pixel by pixel.
+
+        Args:
+            window: of the plate's frame.
+        """
+        if not shows_plate(window, self._scale, self.working):
             return None
         return cast("Picture | None", self._pictures.made(frame))
+
+    def let_go(self, frame: int) -> None:
+        """Of a frame that is finished: it would lie there until others push it out."""
+        self._plates.drop(frame)
+        self._pictures.drop(frame)
 
     def pictures(self, frames: Sequence[int]) -> Generator[tuple[int, Picture], None, None]:
         """`picture` for each frame in turn, decoded a little ahead."""

@@ -143,6 +143,7 @@ class Making:
                     self._cancel.check()
                     look(one)
                     done = finished.result()
+                    self._shot.frames.let_go(one.frame)
                     tally.frames_done += 1
                     yield done
             finally:
@@ -307,8 +308,9 @@ class Making:
 
     def _matting(self, frame: int, see_through: Sequence[Box] = ()) -> FrameMatting:
         shot = self._shot
+        plate = shot.frames.plate(frame)
         return FrameMatting(
-            shot.frames.plate(frame),
+            plate,
             window=shot.window,
             working=shot.working,
             scale=shot.scale,
@@ -318,7 +320,7 @@ class Making:
             check=self._cancel.check,
             see_through=see_through,
             edges=self._edges(frame),
-            shown=lambda: shot.frames.shown(frame),
+            shown=lambda: shot.frames.shown(frame, plate.window),
         )
 
     def _edges(self, frame: int) -> Callable[[Mask], EdgeModel | None] | None:
