@@ -174,23 +174,6 @@ def test_what_looks_like_a_lost_object_is_not_learnt_as_background() -> None:
     assert np.abs(learnt - Frame.of(back).lab[small]).max(axis=1).mean() > 20
 
 
-def test_an_object_that_is_drawn_late_is_no_longer_taken_for_background() -> None:
-    pictures, masks = moving_disc(5)
-    still = disc(SHAPE, (112, 84), 8)
-    run = ClassicRun([1, 2], settings=Settings(), seed=0)
-    for frame in range(4):
-        given = {0: {1: still}, 3: {2: masks[3]}}.get(frame)
-        run.step(frame, pictures[frame], given)
-    assert run._memory is not None
-    # What comes out from behind it was never seen there: nothing says that it is the object.
-    wall = np.where(masks[3][..., None] > 0, pictures[3][:1, :1], pictures[3]).astype(np.float32)
-    frame = Frame.of(wall)
-    said = run._memory.log_odds(frame.lab)
-    drawn = cv2.resize(masks[3], frame.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
-    assert (said[drawn] == 0).all()
-    assert (said[~drawn] < 0).mean() > 0.9
-
-
 def test_an_equal_object_beside_it_is_kept_out_by_competition() -> None:
     skin = texture((96, 256), (0.7, 0.35, 0.25), 6)
     back = texture(SHAPE, (0.35, 0.45, 0.35), 5)

@@ -238,64 +238,6 @@ def test_keyframes_elsewhere_can_be_learnt_from(engine: Tracker) -> None:
     run.close()
 
 
-def test_a_forgotten_object_is_gone_until_it_begins_again(engine: Tracker) -> None:
-    pictures, masks = moving_disc(6)
-    other = disc(SHAPE, (100, 20), 10)
-    run = engine.begin([1, 2], seed=1)
-    run.step(0, pictures[0], {1: masks[0]})
-    run.step(1, pictures[1], {2: other})
-    run.forget([1])
-    assert list(run.step(2, pictures[2])) == [2]
-    run.condition(5, pictures[5], {1: masks[5]})
-    answer = run.step(3, pictures[3], {1: masks[3]})
-    assert sorted(answer) == [1, 2]
-    np.testing.assert_array_equal(answer[1].mask, masks[3])
-    answer = run.step(4, pictures[4])
-    assert sorted(answer) == [1, 2]
-    assert_well_formed(answer, SHAPE)
-    # All at once, and those that never began.
-    run.forget([1, 2])
-    run.forget([1])
-    assert run.step(5, pictures[5]) == {}
-    run.close()
-
-
-def test_a_forgotten_object_leaves_nothing_that_others_are_told_by(engine: Tracker) -> None:
-    # The pass that forgot goes on as one that never knew the object.
-    pictures, masks = moving_disc(6)
-    other = disc(SHAPE, (100, 20), 10)
-    answers = []
-    for known in (True, False):
-        run = engine.begin([1, 2], seed=1)
-        if known:
-            run.condition(5, pictures[5], {2: other})
-            run.forget([2])
-        answers.append(
-            [
-                run.step(frame, pictures[frame], {1: masks[0]} if not frame else None)
-                for frame in range(4)
-            ]
-        )
-        run.close()
-    for one, plain in zip(*answers, strict=True):
-        assert list(one) == list(plain) == [1]
-        np.testing.assert_array_equal(one[1].mask, plain[1].mask)
-
-
-def test_forgetting_lets_go_of_memory(engine: Tracker) -> None:
-    pictures, masks = moving_disc(2)
-    run = engine.begin([1, 2], seed=1)
-    run.step(0, pictures[0], {1: masks[0]})
-    before = run.memory_bytes()
-    run.step(1, pictures[1], {2: disc(SHAPE, (100, 20), 10)})
-    both = run.memory_bytes()
-    run.forget([2])
-    assert run.memory_bytes() < both
-    run.forget([1])
-    assert run.memory_bytes() < before
-    run.close()
-
-
 def seeing(case: Case) -> None:
     if not case.segments:
         pytest.skip("this engine does not look at the picture")

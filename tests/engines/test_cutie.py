@@ -208,27 +208,6 @@ def test_long_term_memory_bounds_a_long_shot() -> None:
     assert run.memory_bytes() == 0
 
 
-def test_an_object_is_forgotten_in_every_memory_and_may_begin_again() -> None:
-    run = neural.forgetful_cutie().begin([1, 2], seed=0)
-    for each in range(30):
-        given = {0: {1: FIRST}, 2: {2: SECOND}}.get(each)
-        run.step(each, neural.picture(*SIZE, shift=each), given)
-    memory = run._core.memory
-    assert 2 in memory.long_mem.v
-    run.forget([2])
-    held = (memory.work_mem.v, memory.long_mem.v, memory.sensory, memory.obj_v)
-    assert [list(each) for each in held] == [[1]] * 4
-    for store in (memory.work_mem, memory.long_mem):
-        assert list(store.buckets.values()) == [[1]]
-        assert list(store.k) == list(store.buckets)
-    for each in range(30, 60):
-        given = {2: SECOND} if each == 32 else None
-        answer = run.step(each, neural.picture(*SIZE, shift=each), given)
-        assert sorted(answer) == ([1] if each < 32 else [1, 2])
-        assert all(np.isfinite(one.mask).all() for one in answer.values())
-    run.close()
-
-
 @pytest.mark.parametrize("size", [(20, 20), (48, 300), (600, 500), (1, 7)])
 def test_pictures_of_any_size_are_tracked(size: tuple[int, int]) -> None:
     run = neural.tiny_cutie().begin([1], seed=0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -167,52 +166,6 @@ def test_memory_is_bounded_and_given_frames_stay() -> None:
         assert torch.equal(memory.working.key[:, -9:], query.key)
         assert memory.long_term is None or memory.long_term.count <= 12
     assert memory.long_term is not None
-
-
-def test_a_memory_without_an_object_is_one_that_never_knew_it() -> None:
-    def of(number: int, *names: int) -> Elements:
-        frame = frame_of(number)
-        values = {name: frame.values[1] + name for name in names}
-        return replace(frame, values=values, valid=dict.fromkeys(names, frame.valid[1]))
-
-    def made(names: set[int]) -> Memory:
-        memory = Memory(most_frames=4, kept_frames=2, prototypes=5, most_long_term=12, top=6)
-        for number, there, fixed in (
-            (0, {1}, True), (1, {1, 2}, False), (2, {2}, True), (3, {1, 2}, False), (4, {2}, True),
-        ):  # fmt: skip
-            if there & names:
-                memory = memory.with_frame(of(number, *sorted(there & names)), fixed=fixed)
-        return memory
-
-    left, alone = made({1, 2}).without([2]), made({1})
-    assert left.frames == alone.frames == (True, False, False)
-    assert left.working is not None
-    assert alone.working is not None
-    assert list(left.working.values) == list(left.working.valid) == [1]
-    assert torch.equal(left.working.values[1], alone.working.values[1])
-    assert torch.equal(left.working.key, alone.working.key)
-    assert made({1, 2}).without([1, 2]) == Memory(
-        most_frames=4, kept_frames=2, prototypes=5, most_long_term=12, top=6
-    )
-
-
-def test_an_object_is_forgotten_in_long_term_memory_too() -> None:
-    memory = Memory(most_frames=4, kept_frames=2, prototypes=5, most_long_term=40, top=6)
-    for number in range(12):
-        frame = frame_of(number)
-        names = [2] if number < 6 else [1, 2]
-        frame = replace(
-            frame,
-            values=dict.fromkeys(names, frame.values[1]),
-            valid=dict.fromkeys(names, frame.valid[1]),
-        )
-        memory = memory.with_frame(frame, fixed=number == 0)
-    assert memory.long_term is not None
-    left = memory.without([2])
-    assert left.long_term is not None
-    assert 0 < left.long_term.count < memory.long_term.count
-    assert left.long_term.valid[1].all()
-    assert left.frames == memory.frames[1:]
 
 
 def test_shares_compete_for_pixels() -> None:

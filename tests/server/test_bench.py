@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -86,9 +86,6 @@ class Replay:
         return self
 
     def condition(self, frame: int, picture: Picture, masks: Mapping[int, Mask]) -> None:
-        pass
-
-    def forget(self, object_ids: Collection[int]) -> None:
         pass
 
     def step(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,9 +21,8 @@ FRAMES = list(range(1001, 1021))
 SHAPE = (2, 2)
 # Every step that any tracker takes.
 STEPS: list[int] = []
-# Every keyframe that any pass is conditioned by, every mask that is given on the way, and (after
-# which frame) every object that is forgotten.
-EVENTS: list[tuple[str, int, set[int]]] = []
+# Every keyframe that any pass is conditioned by, with its objects.
+CONDITIONS: list[tuple[int, set[int]]] = []
 
 
 class HistoryRun:
@@ -37,13 +36,8 @@ class HistoryRun:
     def condition(self, frame: int, picture: Picture, masks: Mapping[int, Mask]) -> None:
         assert set(masks) <= self.ids
         assert float(picture[0, 0, 0]) == frame
-        EVENTS.append(("condition", frame, set(masks)))
-
-    def forget(self, object_ids: Collection[int]) -> None:
-        assert set(object_ids) <= set(self.now)
-        EVENTS.append(("forget", self.last or 0, set(object_ids)))
-        for name in object_ids:
-            del self.now[name]
+        assert self.last is None, "what conditions a pass comes before its first step"
+        CONDITIONS.append((frame, set(masks)))
 
     def step(
         self, frame: int, picture: Picture, masks: Mapping[int, Mask] | None = None
@@ -52,8 +46,6 @@ class HistoryRun:
         assert self.last is None or abs(frame - self.last) == 1
         self.last = frame
         STEPS.append(frame)
-        if masks:
-            EVENTS.append(("given", frame, set(masks)))
         self.now = {name: value - 1 / 64 for name, value in self.now.items()}
         self.now |= {name: float(mask[0, 0]) for name, mask in (masks or {}).items()}
         return {
@@ -177,20 +169,6 @@ def test_passes_reach_every_object_on_every_wanted_frame(
                 assert sum(frame in one.frames for one in back) == 1
 
 
-@given(keys=keyframe_sets, wanted=wanted_sets, whole_shot=st.booleans())
-def test_passes_for_a_part_of_the_shot_are_those_for_the_whole_cut_short(
-    keys: dict[int, list[int]], wanted: list[int], whole_shot: bool
-) -> None:
-    for plan in (forward_passes, backward_passes):
-        whole = {one.start: one for one in plan(FRAMES, keys, FRAMES, whole_shot=whole_shot)}
-        for one in plan(FRAMES, keys, wanted, whole_shot=whole_shot):
-            other = whole[one.start]
-            assert one.frames == other.frames[: len(one.frames)]
-            assert one.keyframes == other.keyframes[: len(one.keyframes)]
-            met = {one.start, *one.frames}
-            assert all(key.frame not in met for key in other.keyframes[len(one.keyframes) :])
-
-
 @settings(max_examples=60, deadline=None)
 @given(keys=keyframe_sets, wanted=wanted_sets, whole_shot=st.booleans())
 def test_a_part_of_the_shot_gets_the_same_masks_as_the_whole(
@@ -245,57 +223,23 @@ def test_an_object_without_a_prompt_on_a_keyframe_is_carried_across_it(tmp_path:
     assert masks[1012][1] == pytest.approx(0.4 - 2 / 64, abs=1e-3)
 
 
-@pytest.mark.parametrize("backward", [False, True])
-def test_a_pass_goes_on_over_keyframes_of_some_of_its_objects_and_those_begin_afresh(
-    tmp_path: Path, backward: bool
+@pytest.mark.parametrize(
+    ("backward", "conditions"),
+    [
+        # From 1003; from 1005, across which object 3 is carried; from 1010, object 1.
+        (False, [(1005, {1}), (1003, {3}), (1010, {2, 3}), (1005, {1})]),
+        # From 1010; from 1005, object 3; from 1003, object 2.
+        (True, [(1005, {2}), (1010, {3}), (1003, {1, 3}), (1005, {2})]),
+    ],
+)
+def test_a_carried_object_is_known_by_its_own_last_keyframe(
+    tmp_path: Path, backward: bool, conditions: list[tuple[int, set[int]]]
 ) -> None:
+    # Objects that are drawn where a pass begins know nothing of what lies behind it.
     keys = {1: [1003, 1005], 2: [1005, 1010], 3: [1003, 1010]}
-    EVENTS.clear()
+    CONDITIONS.clear()
     track(tmp_path, keys, FRAMES, forward=not backward, backward=backward)
-    # Each object knows its last keyframe and its next, and no other.
-    there = [
-        ("condition", 1005, {1}),
-        ("condition", 1010, {3}),
-        ("given", 1003, {1, 3}),
-        ("forget", 1004, {1}),
-        ("condition", 1010, {2}),
-        ("given", 1005, {1, 2}),
-        ("forget", 1009, {2, 3}),
-        ("given", 1010, {2, 3}),
-    ]
-    back = [
-        ("condition", 1005, {2}),
-        ("condition", 1003, {3}),
-        ("given", 1010, {2, 3}),
-        ("forget", 1006, {2}),
-        ("condition", 1003, {1}),
-        ("given", 1005, {1, 2}),
-        ("forget", 1004, {1, 3}),
-        ("given", 1003, {1, 3}),
-    ]
-    assert (back if backward else there) == EVENTS
-
-
-def test_a_pass_ends_where_every_object_is_given(tmp_path: Path) -> None:
-    EVENTS.clear()
-    track(tmp_path, {1: [1003, 1008], 2: [1008]}, FRAMES, backward=False)
-    assert [
-        ("condition", 1008, {1}),
-        ("given", 1003, {1}),
-        ("given", 1008, {1, 2}),
-    ] == EVENTS
-
-
-def test_in_memory_mode_shot_nothing_is_forgotten(tmp_path: Path) -> None:
-    EVENTS.clear()
-    track(tmp_path, {1: [1003, 1008], 2: [1005]}, FRAMES, backward=False, whole_shot=True)
-    assert [
-        ("condition", 1005, {2}),
-        ("condition", 1008, {1}),
-        ("given", 1003, {1}),
-        ("given", 1005, {2}),
-        ("given", 1008, {1}),
-    ] == EVENTS
+    assert conditions == CONDITIONS
 
 
 def test_objects_that_overlap_share_pixels(tmp_path: Path) -> None:

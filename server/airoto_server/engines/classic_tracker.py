@@ -8,7 +8,7 @@ again around the place where it was last seen.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -94,11 +94,6 @@ class GrabCutRun:
         prepared = _Frame.of(picture)
         for number, mask in masks.items():
             _learn_keyframe(self._objects[number], prepared, mask)
-
-    def forget(self, object_ids: Collection[int]) -> None:
-        """Objects as if they had never begun; see `TrackRun.forget`."""
-        for number in object_ids:
-            self._objects[number] = _Object()
 
     def step(
         self, frame: int, picture: Picture, masks: Mapping[int, Mask] | None = None

@@ -23,7 +23,7 @@ class ClassicTracker:
 
     facts = EngineFacts(
         name="classic",
-        version="6",
+        version="5",
         description="flow, camera motion, boosted trees and a smooth cut on the CPU; no weights",
         licence="Apache-2.0",
         working_size=854,

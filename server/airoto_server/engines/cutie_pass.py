@@ -15,7 +15,7 @@ which grows with their number alone. Three things are done around it:
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -89,27 +89,6 @@ class CutiePass:
                 core.last_mask[:, : last_mask.shape[1]] = last_mask
         core.curr_ti, core.last_mem_ti = times
 
-    def forget(self, object_ids: Collection[int]) -> None:
-        """Objects as if they had never begun; see `TrackRun.forget`."""
-        with self._attempt():
-            self._forget(object_ids)
-
-    def _forget(self, object_ids: Collection[int]) -> None:
-        # The package's own way (rf-cutie 1.0.1) fails where an object is known by permanent
-        # memory alone, and keeps what sums it up.
-        core, memory = self._core, self._core.memory
-        begun = self._objects()
-        places = [place for place, each in enumerate(begun) if each not in object_ids]
-        core.object_manager.delete_objects(list(object_ids))
-        if core.last_mask is not None:
-            core.last_mask = core.last_mask[:, places] if places else None
-        for each in object_ids:
-            memory.sensory.pop(each, None)
-            memory.obj_v.pop(each, None)
-        for store in self._stores():
-            _drop(store, object_ids)
-        memory.engaged = bool(places)
-
     def step(
         self, frame: int, picture: Picture, masks: Mapping[int, Mask] | None = None
     ) -> dict[int, Tracked]:
@@ -173,13 +152,10 @@ class CutiePass:
     def _remembered(self) -> list[dict[Any, Any]]:
         """The dictionaries in which the package keeps its memories, live."""
         memory = self._core.memory
-        stores = [vars(store) for store in self._stores()]
+        stores = [vars(memory.work_mem)]
+        if memory.use_long_term:
+            stores.append(vars(memory.long_mem))
         return [*stores, memory.sensory, memory.obj_v]
-
-    def _stores(self) -> list[Any]:
-        """Working memory, and the long-term one if there is any."""
-        memory = self._core.memory
-        return [memory.work_mem, memory.long_mem] if memory.use_long_term else [memory.work_mem]
 
     @contextmanager
     def _attempt(self) -> Iterator[None]:
@@ -254,21 +230,6 @@ class CutiePass:
         core.memory.initialize_sensory_if_needed(
             image.new_zeros(1, 1, height // _STRIDE, width // _STRIDE), objects
         )
-
-
-# What a store holds by bucket, which is a set of objects with the same frames.
-_BY_BUCKET = ("buckets", "k", "s", "e", "use_cnt", "life_cnt", "perm_end_pt")
-
-
-def _drop(store: Any, object_ids: Collection[int]) -> None:
-    """Let a store go of objects, and of what it holds for no other."""
-    for each in object_ids:
-        store.v.pop(each, None)
-    for bucket, members in list(store.buckets.items()):
-        store.buckets[bucket] = [each for each in members if each not in object_ids]
-        if not store.buckets[bucket]:
-            for name in _BY_BUCKET:
-                getattr(store, name, {}).pop(bucket, None)
 
 
 # What the package changes in place; everything else it replaces.

@@ -6,7 +6,7 @@ models. They are never chosen unless asked for by name.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -136,11 +136,6 @@ class NullRun:
         """Learns nothing."""
         check_picture(picture)
         self._inputs.check(frame, picture, masks)
-
-    def forget(self, object_ids: Collection[int]) -> None:
-        """Objects as if they had never begun; see `TrackRun.forget`."""
-        for number in object_ids:
-            self._answers.pop(number, None)
 
     def step(
         self, frame: int, picture: Picture, masks: Mapping[int, Mask] | None = None

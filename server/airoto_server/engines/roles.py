@@ -14,7 +14,7 @@ Conventions, for every array here:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -182,20 +182,12 @@ class Segmenter(Engine, Protocol):
 class TrackRun(Protocol):
     """One pass of a tracker over frames, in either direction, for a group of objects.
 
-    `step` for every frame in turn, neighbours in time; before the first and between any two,
-    any number of `condition` and `forget` calls. Memory must stay bounded however long the
-    pass is.
+    First any number of `condition` calls, then `step` for every frame in turn, neighbours
+    in time. Memory must stay bounded however long the pass is.
     """
 
     def condition(self, frame: int, picture: Picture, masks: Mapping[int, Mask]) -> None:
         """Learn from a keyframe that is not on this pass's way (or not yet)."""
-        ...
-
-    def forget(self, object_ids: Collection[int]) -> None:
-        """Let go of all that is known of these objects, as if they had never begun.
-
-        What is known of others stays. They may begin again.
-        """
         ...
 
     def step(

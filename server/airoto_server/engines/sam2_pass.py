@@ -18,7 +18,7 @@ network is the same thing as tracking in reverse.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,11 +74,6 @@ class Sam2Pass:
                 features = self._features(picture)
                 for each, mask in masks.items():
                     self._run(each, self._index(frame), features, mask)
-
-    def forget(self, object_ids: Collection[int]) -> None:
-        """Objects as if they had never begun; see `TrackRun.forget`."""
-        for each in object_ids:
-            self._sessions.pop(each, None)
 
     def step(
         self, frame: int, picture: Picture, masks: Mapping[int, Mask] | None = None

@@ -12,7 +12,7 @@ A memory is a value: every change makes a new one, so that a step that fails cha
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -78,19 +78,6 @@ class Elements:
             {name: torch.cat([self._value(name), other._value(name)], 1) for name in names},
             {name: torch.cat([self._valid(name), other._valid(name)]) for name in names},
         )
-
-    def without(self, names: Collection[int]) -> Elements:
-        """With nothing of these objects."""
-        return replace(
-            self,
-            values={name: value for name, value in self.values.items() if name not in names},
-            valid={name: valid for name, valid in self.valid.items() if name not in names},
-        )
-
-    def told(self) -> Tensor:
-        """(N,) bool: which of them say anything of any object."""
-        none = torch.zeros(self.count, dtype=torch.bool, device=self.key.device)
-        return torch.stack([none, *self.valid.values()]).any(0)
 
     def _value(self, name: int) -> Tensor:
         known = self.values.get(name)
@@ -188,22 +175,6 @@ class Memory:
         loose = made.frames.count(False)
         # The first frame counts towards the limit; other fixed ones come on top.
         return made._condensed() if loose + 1 >= self.most_frames else made
-
-    def without(self, names: Collection[int]) -> Memory:
-        """With nothing of these objects, and without frames that tell of no other."""
-        working, frames, long_term = self.working, self.frames, self.long_term
-        if working is not None:
-            working = working.without(names)
-            telling = working.told().view(len(frames), -1).any(1)
-            frames = tuple(
-                fixed for fixed, tells in zip(frames, telling.tolist(), strict=True) if tells
-            )
-            places = telling.repeat_interleave(working.count // len(telling))
-            working = working.at(places) if frames else None
-        if long_term is not None:
-            long_term = long_term.without(names)
-            long_term = long_term.at(long_term.told()) if long_term.values else None
-        return replace(self, working=working, frames=frames, long_term=long_term)
 
     def _with_use(self, read: Tensor) -> Memory:
         assert self.working is not None

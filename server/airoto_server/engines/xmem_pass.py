@@ -8,7 +8,7 @@ predicted first) and may lie elsewhere in the shot; it is never condensed.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -108,10 +108,6 @@ class XMemPass:
                 values, _ = self._encode(seen, planes, hidden)
                 state = _shown(self._with_objects(self._state, order, seen), masks)
                 self._state = self._remembering(state, seen, order, values, fixed=True)
-
-    def forget(self, object_ids: Collection[int]) -> None:
-        """Objects as if they had never begun; see `TrackRun.forget`."""
-        self._state = _without(self._state, object_ids)
 
     def step(
         self, frame: int, picture: Picture, masks: Mapping[int, Mask] | None = None
@@ -277,17 +273,6 @@ class XMemPass:
 def _shown(state: _State, masks: Mapping[int, Mask]) -> _State:
     there = {each for each, mask in masks.items() if (mask > 0.5).any()}
     return replace(state, shown=state.shown | there)
-
-
-def _without(state: _State, names: Collection[int]) -> _State:
-    kept = [place for place, each in enumerate(state.objects) if each not in names]
-    return replace(
-        state,
-        objects=tuple(state.objects[place] for place in kept),
-        memory=state.memory.without(names),
-        hidden=state.hidden[kept] if kept and state.hidden is not None else None,
-        shown=state.shown - frozenset(names),
-    )
 
 
 def _unpadded(planes: torch.Tensor, seen: _Seen) -> torch.Tensor:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
@@ -211,10 +211,6 @@ class LeasedRun:
     def condition(self, frame: int, picture: Picture, masks: Mapping[int, Mask]) -> None:
         """As `TrackRun.condition`."""
         self._step(lambda run: run.condition(frame, picture, masks))
-
-    def forget(self, object_ids: Collection[int]) -> None:
-        """As `TrackRun.forget`."""
-        self._step(lambda run: run.forget(object_ids))
 
     def step(
         self, frame: int, picture: Picture, masks: Mapping[int, Mask] | None = None

@@ -1,9 +1,8 @@
 """Which way a tracker goes over a shot: planning alone, no pixels.
 
 Objects of one group are tracked together, but each has its own keyframes. A pass begins on
-a keyframe on which every object there is so far is prompted, and runs to the next such one. On
-the way it comes to keyframes of some of its objects: these begin afresh there, the others go
-on as they are. Backward passes are forward passes over negated frame numbers.
+a keyframe and runs to the next one; objects without a prompt on that keyframe are carried
+over from the pass before. Backward passes are forward passes over negated frame numbers.
 """
 
 from __future__ import annotations
@@ -16,37 +15,31 @@ Keys = Mapping[int, Sequence[int]]
 
 
 @dataclass(frozen=True)
-class Keyframe:
-    """A keyframe that a pass comes to.
-
-    Attributes:
-        frame: where it is.
-        afresh: objects that are given there and of which nothing is to be known from before.
-        ahead: other keyframes that condition the pass from here on, in its order, each with the
-            objects that are learnt from it.
-    """
-
-    frame: int
-    afresh: frozenset[int] = frozenset()
-    ahead: tuple[tuple[int, frozenset[int]], ...] = ()
-
-
-@dataclass(frozen=True)
 class Pass:
     """One run of a tracker.
 
     Attributes:
-        keyframes: those it comes to, in its order; it begins on the first.
+        start: the keyframe it begins on.
         frames: the frames it goes through after that, in its order.
+        given: objects that have a prompt on `start`.
+        carried: objects whose mask on `start` is the answer of the pass before.
+        ahead: other keyframes that condition it, in its order.
+        behind: keyframes before it that condition it too, in its order, each with the objects
+            whose last one it is: those that are carried, and would otherwise be known by nothing
+            but an answer.
     """
 
-    keyframes: tuple[Keyframe, ...]
+    start: int
     frames: tuple[int, ...]
+    given: frozenset[int]
+    carried: frozenset[int]
+    ahead: tuple[int, ...]
+    behind: tuple[tuple[int, frozenset[int]], ...] = ()
 
     @property
-    def start(self) -> int:
-        """The keyframe it begins on."""
-        return self.keyframes[0].frame
+    def objects(self) -> frozenset[int]:
+        """Objects in play from the start."""
+        return self.given | self.carried
 
 
 @dataclass(frozen=True)
@@ -106,14 +99,20 @@ def forward_passes(
     bounds = sorted({key for own in keys.values() for key in own})
     if whole_shot:
         return [_shot_pass(frames, keys, bounds, max(needed))]
-    starts = [key for key in bounds if not _going_on(keys, key)]
     passes: list[Pass] = []
-    for start, end in zip(starts, [*starts[1:], None], strict=True):
-        # No frame that is needed is a start itself: on it every object is given or not there yet.
-        inside = [frame for frame in needed if start < frame and (end is None or frame < end)]
-        if inside:
-            passes.append(_segment_pass(frames, keys, bounds, start, max(inside)))
-    return passes
+    carry_needed = False
+    for start, end in reversed(list(zip(bounds, [*bounds[1:], None], strict=True))):
+        inside = [f for f in needed if f > start and (end is None or f <= end)]
+        last = max(inside, default=start)
+        if carry_needed and end is not None:
+            last = end
+        if last == start:
+            carry_needed = False
+            continue
+        one = _segment_pass(frames, keys, start, end, last)
+        passes.append(one)
+        carry_needed = bool(one.carried)
+    return passes[::-1]
 
 
 def backward_passes(
@@ -128,11 +127,12 @@ def backward_passes(
     )
     return [
         Pass(
-            tuple(
-                Keyframe(-key.frame, key.afresh, tuple((-at, names) for at, names in key.ahead))
-                for key in one.keyframes
-            ),
+            -one.start,
             tuple(-frame for frame in one.frames),
+            one.given,
+            one.carried,
+            tuple(-frame for frame in one.ahead),
+            tuple((-frame, names) for frame, names in one.behind),
         )
         for one in mirrored
     ]
@@ -150,38 +150,32 @@ def _prompted(keys: Keys, frame: int) -> frozenset[int]:
     return frozenset(name for name, own in keys.items() if neighbours(own, frame).is_key)
 
 
-def _going_on(keys: Keys, frame: int) -> frozenset[int]:
-    """Objects that began before a frame and have no prompt on it."""
-    begun = frozenset(name for name, own in keys.items() if own and own[0] < frame)
-    return begun - _prompted(keys, frame)
-
-
 def _segment_pass(
-    frames: Sequence[int], keys: Keys, bounds: Sequence[int], start: int, last: int
+    frames: Sequence[int], keys: Keys, start: int, end: int | None, last: int
 ) -> Pass:
-    begun: frozenset[int] = frozenset()
-    met: list[Keyframe] = []
-    for frame in bounds[bisect_left(bounds, start) : bisect_right(bounds, last)]:
-        given = _prompted(keys, frame)
-        # Each object knows two keyframes: its last, and its next.
-        following = {
-            name: own for name in given if (own := _next_key(keys[name], frame)) is not None
-        }
-        ahead = tuple(
-            (key, frozenset(name for name, own in following.items() if own == key))
-            for key in sorted(set(following.values()))
-        )
-        met.append(Keyframe(frame, given & begun, ahead))
-        begun |= given
-    return Pass(tuple(met), _between(frames, start, last))
-
-
-def _next_key(own: Sequence[int], frame: int) -> int | None:
-    after = bisect_right(own, frame)
-    return own[after] if after < len(own) else None
+    given = _prompted(keys, start)
+    begun = frozenset(name for name, own in keys.items() if own and own[0] < start)
+    carried = begun - given
+    last_key = {name: keys[name][bisect_left(keys[name], start) - 1] for name in carried}
+    return Pass(
+        start,
+        _between(frames, start, last),
+        given,
+        carried,
+        () if end is None else (end,),
+        tuple(
+            (key, frozenset(name for name, own in last_key.items() if own == key))
+            for key in sorted(set(last_key.values()))
+        ),
+    )
 
 
 def _shot_pass(frames: Sequence[int], keys: Keys, bounds: Sequence[int], last: int) -> Pass:
-    ahead = tuple((key, _prompted(keys, key)) for key in bounds[1:])
-    met = [Keyframe(bounds[0], ahead=ahead), *(Keyframe(key) for key in bounds[1:] if key <= last)]
-    return Pass(tuple(met), _between(frames, bounds[0], last))
+    start = bounds[0]
+    return Pass(
+        start,
+        _between(frames, start, last),
+        _prompted(keys, start),
+        frozenset(),
+        tuple(bounds[1:]),
+    )

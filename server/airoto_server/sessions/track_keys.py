@@ -1,9 +1,9 @@
 """Keys of tracked masks: a chain over everything that can reach a frame.
 
-The chain follows the passes that `passes` plans: each frame of a pass adds its picture, the
-masks given on it, and those the pass is conditioned by from there on. So in memory mode
-`segment` a key knows nothing of what lies beyond the neighbouring keyframes on which all
-objects are given, and in mode `shot` it knows all of them.
+The chain follows the passes that `passes` plans: a pass begins with the masks of its
+keyframe, those it is conditioned by and those carried into it, and each of its frames adds its
+picture and the masks given on it. So in memory mode `segment` a key knows nothing of what lies
+beyond the neighbouring keyframes, and in mode `shot` it knows all of them.
 """
 
 from __future__ import annotations
@@ -115,6 +115,13 @@ class _Chain:
         index = self._covering(frame)
         if index is None:
             return None
+        # What is carried from pass to pass is made first, in their order.
+        first = index
+        while first > 0 and self._passes[first].carried:
+            first -= 1
+        for earlier in range(first, index):
+            for at, key in self._rolling[earlier]:
+                self._made[at] = key
         for at, key in self._rolling[index]:
             self._made[at] = key
             if at == frame:
@@ -123,15 +130,14 @@ class _Chain:
 
     def _roll(self, index: int) -> Iterator[tuple[int, str]]:
         one = self._passes[index]
-        met = {key.frame: key for key in one.keyframes}
-        key = digest(*self._head)
-        for frame in (one.start, *one.frames):
-            if frame in met:
-                ahead = ((tuple(sorted(names)), self._seen(at)) for at, names in met[frame].ahead)
-                key = digest(key, tuple(sorted(met[frame].afresh)), tuple(ahead))
+        carried = (tuple(sorted(one.carried)), self._made.get(one.start)) if one.carried else None
+        behind = tuple((tuple(sorted(names)), self._seen(frame)) for frame, names in one.behind)
+        ahead = tuple(self._seen(frame) for frame in one.ahead)
+        given = tuple(sorted(one.given))
+        key = digest(*self._head, carried, behind, ahead, self._seen(one.start), given)
+        for frame in one.frames:
             key = digest(key, self._seen(frame))
-            if frame != one.start:
-                yield frame, key
+            yield frame, key
 
     def _covering(self, frame: int) -> int | None:
         """The pass that a frame is in; passes do not overlap and are in their order."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from typing import Protocol
 
-from airoto_server.engines.roles import Mask, Picture, Tracked, Tracker, TrackRun
+from airoto_server.engines.roles import Mask, Picture, Tracked, Tracker
 from airoto_server.sessions.blending import blended, competing
 from airoto_server.sessions.masks import MaskStore, quantised
 from airoto_server.sessions.passes import (
-    Keyframe,
     Pass,
     backward_passes,
     forward_passes,
@@ -111,10 +110,9 @@ class GroupTracking:
     def steps(self) -> int:
         """Turns that `results` will take."""
         return sum(
-            bool(key.afresh) + len(key.ahead)
+            len(one.behind) + len(one.ahead) + 1 + len(one.frames)
             for one in [*self._forward, *self._backward]
-            for key in one.keyframes
-        ) + sum(1 + len(one.frames) for one in [*self._forward, *self._backward])
+        )
 
     @property
     def keyframes_needed(self) -> list[int]:
@@ -122,8 +120,7 @@ class GroupTracking:
         bounds = {key for own in self._keys.values() for key in own}
         seen = set(self._wanted)
         for one in [*self._forward, *self._backward]:
-            seen.update((one.start, *one.frames))
-            seen.update(at for key in one.keyframes for at, _ in key.ahead)
+            seen.update((one.start, *one.frames, *one.ahead, *(key for key, _ in one.behind)))
         return sorted(bounds & seen)
 
     def results(self) -> Generator[tuple[int, dict[int, Tracked]], None, None]:
@@ -164,47 +161,75 @@ class GroupTracking:
         return competing(answer)
 
     def _backward_answer(self, frame: int) -> dict[int, Tracked]:
-        """The spilled backward answer, after running the pass it is in."""
-        one = next((p for p in self._not_run if p.frames[-1] <= frame < p.start), None)
-        if one is not None:
+        """The spilled backward answer, after running the passes it depends on."""
+        while (one := self._covering(frame)) is not None:
+            # A pass that is carried into this one goes first, and so on to the right.
+            while one.carried and (source := self._covering(one.start)) is not None:
+                one = source
             self._not_run.remove(one)
-            with closing(self._run(one)) as answers:
+            carried = self._spill.get(one.start) if one.carried else {}
+            with closing(self._run(one, carried)) as answers:
                 for at, (answer, _) in answers:
                     self._spill.put(at, answer)
                     if at == frame:  # those to the left are wanted no more
                         break
         return self._spill.get(frame)
 
+    def _covering(self, frame: int) -> Pass | None:
+        """The backward pass that goes to a frame and was not run yet."""
+        return next((one for one in self._not_run if one.frames[-1] <= frame < one.start), None)
+
     def _run_forward(self) -> Generator[_Reached, int, None]:
         """Send it frames, ascending: the forward answer of each. It begins with an empty one."""
         frame = yield {}, None
-        for one in self._forward:
-            if not one.start < frame <= one.frames[-1]:
+        arrived: dict[int, Tracked] = {}
+        for index, one in enumerate(self._forward):
+            if not self._leads_to(index, frame):
                 continue
-            with closing(self._run(one)) as answers:
+            with closing(self._run(one, arrived)) as answers:
                 for at, reached in answers:
+                    arrived = reached[0]
                     if at == frame:
                         frame = yield reached
-                        if frame > one.frames[-1]:
+                        if not self._leads_to(index, frame):
                             break
 
-    def _run(self, one: Pass) -> Generator[tuple[int, _Reached], None, None]:
-        met = {key.frame: key for key in one.keyframes}
-        way = (one.start, *one.frames)
-        route = [at for frame in way for at in (*_ahead(met.get(frame)), frame)]
+    def _leads_to(self, index: int, frame: int) -> bool:
+        """Whether a forward pass goes to a frame, itself or by what later ones carry on."""
+        for later, one in enumerate(self._forward[index:]):
+            if later and not one.carried:
+                return False
+            if one.start < frame <= one.frames[-1]:
+                return True
+        return False
+
+    def _run(
+        self, one: Pass, arrived: Mapping[int, Tracked]
+    ) -> Generator[tuple[int, _Reached], None, None]:
+        masks = {name: arrived[name].mask for name in one.carried if name in arrived}
+        masks |= {name: self.keyframes.get(one.start)[name].mask for name in one.given}
+        in_play = sorted(self._keys if self._settings.whole_shot else one.objects)
+        conditions = [*one.behind, *((key, frozenset(in_play)) for key in one.ahead)]
+        route = [*(key for key, _ in conditions), one.start, *one.frames]
         assert self._tracker is not None
         with (
-            closing(self._tracker.begin(sorted(self._keys), seed=self._settings.seed)) as run,
+            closing(self._tracker.begin(in_play, seed=self._settings.seed)) as run,
             closing(self._pictures(route)) as pictures,
         ):
-            for frame in way:
-                if frame in met:
-                    self._condition(run, met[frame], pictures)
+            for key, names in conditions:
                 _, picture = next(pictures)
+                known = {n: m for n, m in self._given(key).items() if n in names}
                 with self._turn():
-                    answer = run.step(frame, picture, self._given(frame) or None)
-                if frame == one.start:
-                    continue
+                    if known:
+                        run.condition(key, picture, known)
+            _, picture = next(pictures)
+            with self._turn():
+                run.step(one.start, picture, masks)
+            for frame, picture in pictures:
+                given = self._given(frame)
+                known = {n: m for n, m in given.items() if n in in_play}
+                with self._turn():
+                    answer = run.step(frame, picture, known or None)
                 answer = {
                     name: Tracked(
                         quantised(tracked.mask), float(tracked.confidence), tracked.evidence
@@ -213,24 +238,7 @@ class GroupTracking:
                 }
                 yield frame, (answer, picture)
 
-    def _condition(
-        self, run: TrackRun, key: Keyframe, pictures: Iterator[tuple[int, Picture]]
-    ) -> None:
-        """What a pass learns and lets go of before it steps on a keyframe."""
-        if key.afresh:
-            with self._turn():
-                run.forget(key.afresh)
-        for at, names in key.ahead:
-            _, picture = next(pictures)
-            given = self._given(at)
-            with self._turn():
-                run.condition(at, picture, {name: given[name] for name in sorted(names)})
-
     def _given(self, frame: int) -> dict[int, Mask]:
         if not any(neighbours(own, frame).is_key for own in self._keys.values()):
             return {}
         return {name: tracked.mask for name, tracked in self.keyframes.get(frame).items()}
-
-
-def _ahead(key: Keyframe | None) -> list[int]:
-    return [] if key is None else [at for at, _ in key.ahead]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,9 +160,6 @@ class _WatchedRun:
     def condition(self, frame: int, picture: Picture, masks: Mapping[int, Mask]) -> None:
         with stage("condition"):
             self._run.condition(frame, picture, masks)
-
-    def forget(self, object_ids: Collection[int]) -> None:
-        self._run.forget(object_ids)
 
     def step(
         self, frame: int, picture: Picture, masks: Mapping[int, Mask] | None = None

@@ -55,10 +55,6 @@ class BackgroundMemory:
         np.copyto(self._lab, lab, where=background[..., None])
         self._seen[background] = 1
 
-    def forget(self, where: Bool) -> None:
-        """Forget what was taken for background (h, w) bool."""
-        self._seen[where] = 0
-
     def memory_bytes(self) -> int:
         """Memory held, in bytes."""
         return self._lab.nbytes + self._seen.nbytes

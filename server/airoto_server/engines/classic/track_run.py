@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -43,8 +43,6 @@ class ClassicRun:
         self._frame: Frame | None = None
         self._drift: npt.NDArray[np.float32] | None = None
         self._memory: BackgroundMemory | None = None
-        # The union of all objects on the last frame, those forgotten since included.
-        self._taken: Plane | None = None
 
     def condition(self, frame: int, picture: Picture, masks: Mapping[int, Mask]) -> None:
         """Learn what objects look like from a keyframe that lies elsewhere."""
@@ -54,11 +52,6 @@ class ClassicRun:
         for number, mask in masks.items():
             small = shrink(mask, prepared.shape)
             self._objects[number].learn_keyframe(prepared, small, frame)
-
-    def forget(self, object_ids: Collection[int]) -> None:
-        """Objects as if they had never begun; see `TrackRun.forget`."""
-        for number in object_ids:
-            self._objects[number] = TrackedObject(number, self._settings, self._seed)
 
     def step(
         self, frame: int, picture: Picture, masks: Mapping[int, Mask] | None = None
@@ -76,11 +69,7 @@ class ClassicRun:
         ]
         answers: dict[int, Tracked] = {}
         if self._frame is not None:
-            begun = np.zeros(prepared.shape, np.bool_)
-            for number, mask in given.items():
-                if self._objects[number].mask is None:
-                    begun |= shrink(mask, prepared.shape) > 0.5
-            answers = self._follow(frame, prepared, self._frame, followed, begun)
+            answers = self._follow(frame, prepared, self._frame, followed)
         for number, mask in given.items():
             known = self._objects[number]
             known.begin(prepared, shrink(mask, prepared.shape), frame)
@@ -90,9 +79,8 @@ class ClassicRun:
             if answers[known.number].confidence:
                 with stage("learn"):
                     known.learn_answer(prepared, known.mask, frame)
-        self._taken = self._union(prepared.shape)
         with stage("background"):
-            self._learn_background(prepared, self._taken)
+            self._learn_background(prepared)
         self._frame = prepared
         result = {number: Tracked(mask.copy(), 1.0) for number, mask in given.items()}
         for number, mask in shared.items():
@@ -102,14 +90,14 @@ class ClassicRun:
     def memory_bytes(self) -> int:
         """Memory this pass holds now, in bytes."""
         held = 0 if self._frame is None else self._frame.memory_bytes()
-        held += sum(one.nbytes for one in (self._drift, self._taken) if one is not None)
+        held += 0 if self._drift is None else self._drift.nbytes
         held += 0 if self._memory is None else self._memory.memory_bytes()
         return held + sum(known.memory_bytes() for known in self._objects.values())
 
     def close(self) -> None:
         """Let go of everything."""
         self._objects.clear()
-        self._frame = self._drift = self._memory = self._taken = None
+        self._frame = self._drift = self._memory = None
 
     def _check(self, picture: Picture, masks: Mapping[int, Mask]) -> None:
         check_picture(picture)
@@ -117,19 +105,12 @@ class ClassicRun:
             check_plane("mask", mask, picture.shape[:2])
 
     def _follow(
-        self,
-        index: int,
-        frame: Frame,
-        before: Frame,
-        followed: list[TrackedObject],
-        begun: Bool,
+        self, index: int, frame: Frame, before: Frame, followed: list[TrackedObject]
     ) -> dict[int, Tracked]:
-        """Where objects are that are not given; `begun` (h, w) bool are those that begin now."""
-        assert self._taken is not None
         with stage("flow"):
             motion = track_motion.measure(before, frame)
         with stage("camera"):
-            taken = track_motion.carry(self._taken, motion.to_previous) > 0.5
+            taken = track_motion.carry(self._taken(frame.shape), motion.to_previous) > 0.5
             camera = track_camera.measure(
                 motion, ~taken, self._drift, seed=seed_for(self._seed, "camera", index)
             )
@@ -138,9 +119,6 @@ class ClassicRun:
         if self._memory is not None:
             with stage("background"):
                 self._memory.follow(camera)
-                # What was taken for background on the frames before, and was none.
-                if begun.any():
-                    self._memory.forget((signed_distance(begun) > -_MARGIN) & ~taken)
                 unlike = self._memory.log_odds(frame.lab)
         with stage("evidence"):
             guesses = [
@@ -182,20 +160,20 @@ class ClassicRun:
         mask = enlarge_mask(inside, (height, width), track_cut.BLUR)
         return Tracked(mask, confidence, told(guess.appearance))
 
-    def _union(self, shape: tuple[int, int]) -> Plane:
-        """All objects together, (h, w) float32."""
+    def _taken(self, shape: tuple[int, int]) -> Plane:
+        """The union of all objects on the frame before, (h, w) float32."""
         taken = np.zeros(shape, np.float32)
         for known in self._objects.values():
             if known.mask is not None:
                 np.maximum(taken, known.mask, out=taken)
         return taken
 
-    def _learn_background(self, frame: Frame, taken: Plane) -> None:
+    def _learn_background(self, frame: Frame) -> None:
         if not self._settings.memory:
             return
         if self._memory is None:
             self._memory = BackgroundMemory(frame.shape)
-        distance = signed_distance(taken > 0.5)
+        distance = signed_distance(self._taken(frame.shape) > 0.5)
         background = distance < -_MARGIN
         for known in self._objects.values():
             # What may be an object that was lost must not be learnt as what lies behind it.
