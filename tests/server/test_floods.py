@@ -333,7 +333,9 @@ def test_what_a_client_did_not_take_is_kept_though_it_was_to_be_released(tmp_pat
     data = np.random.default_rng(0).bytes(6 << 20)
     with served() as server, GrpcLink(server.target) as link:
         handle = link.upload_plane(data, plane)["handle"]
-        with grpc.insecure_channel(server.target) as channel:
+        # A client that takes no more ahead when it sees that it could.
+        small = [("grpc.http2.bdp_probe", 0)]
+        with grpc.insecure_channel(server.target, options=small) as channel:
             call = METHODS["Download"].bind(channel)(DownloadRequest(handle=handle, release=True))
             next(call)
             time.sleep(0.5)  # the server has made the rest of it by now
