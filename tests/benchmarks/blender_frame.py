@@ -1,12 +1,14 @@
 """What mattes cost a render in Blender: 1080p, `null` engines, beside finished mattes on disk.
 
-    .venv/bin/python tests/benchmarks/blender_frame.py [--frames N] [--stability S] [--rendered]
+    .venv/bin/python tests/benchmarks/blender_frame.py [--frames N] [--stability S]
+        [--working-size P] [--rendered]
 
 One tree is rendered in the background in one process: first the server makes the node's mattes,
 then the node reads the files that are there, then AIRoto does not look at the render at all and
 Blender alone reads them. The first round warms the server up. `--rendered` wires the plate through
-Blender, so that it is rendered once more and goes through shared memory. The bar: a frame costs at
-most 60 ms more than with finished mattes on disk.
+Blender, so that it is rendered once more and goes through shared memory. `null` works at the
+plate's size; `--working-size 854` is what `classic`, Cutie and XMem ask for. The bar: a frame costs
+at most 60 ms more than with finished mattes on disk.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ scene.frame_end = made.last = FIRST + frames - 1
 scene.render.image_settings.exr_codec = "NONE"
 if rendered:
     wire(made, clip, stops=0.0)
-made.stability = float(sys.argv[-6])
+made.stability, made.working_size = float(sys.argv[-6]), int(sys.argv[-7])
 
 def took():
     begin = time.perf_counter(), time.process_time()
@@ -65,6 +67,7 @@ def main() -> None:
     parser.add_argument(
         "--stability", type=float, default=1.0, help="of edges; 1 is the node's own"
     )
+    parser.add_argument("--working-size", type=int, default=0, help="0: the plate's")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     with own_server() as link, tempfile.TemporaryDirectory() as name:
@@ -94,7 +97,8 @@ def _measure(folder: Path, clip: Path, target: str, options: argparse.Namespace)
     folder.mkdir()
     roots = ("tests/blender", "proto", "nuke_plugin", "blender_plugin")
     python = os.environ.get("AIROTO_BPY_PYTHON") or str(ROOT / ".venv-bpy/bin/python")
-    arguments = [options.stability, options.frames, options.rendered, folder, clip, target]
+    settings = [options.working_size, options.stability, options.frames, options.rendered]
+    arguments = [*settings, folder, clip, target]
     ran = subprocess.run(
         [python, "-c", SCRIPT, *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(str(ROOT / one) for one in roots)},

@@ -31,7 +31,7 @@ from airoto_server.sessions.render import render
 from airoto_server.sessions.workshop import Settings, Workshop
 
 
-def shot(clip: Path, folder: Path, frames: int, stability: float) -> pb.Recipe:
+def shot(clip: Path, folder: Path, frames: int, stability: float, working_size: int) -> pb.Recipe:
     """The recipe of a plate of waves."""
     prompts = {1: [(1001, 60, 50)], 2: [(1001, 140, 60), (1003, 120, 60)]}
     return recipes.from_dict(
@@ -57,6 +57,7 @@ def shot(clip: Path, folder: Path, frames: int, stability: float) -> pb.Recipe:
             "segment": {"engine": "null"},
             "track": {"engine": "null"},
             "matte": {"engine": "null", "stability": stability},
+            "processing": {"working_size": working_size},
             # As Blender's node writes them.
             "output": {
                 "path": str(folder / "a.####.exr"),
@@ -75,10 +76,14 @@ def decoders(workshop: Workshop) -> float:
     return spent / os.sysconf("SC_CLK_TCK")
 
 
-def measure(clip: Path, folder: Path, frames: int, stability: float) -> list[cProfile.Profile]:
+def measure(
+    clip: Path, folder: Path, frames: int, stability: float, working_size: int
+) -> list[cProfile.Profile]:
     """Print a row for a warm server; profiles of its threads, where `profiled` makes them."""
     workshop = Workshop(Settings(scratch=folder / "scratch", threads=2))
-    request = pb.RenderRequest(recipe=shot(clip, folder / "mattes", frames, stability))
+    request = pb.RenderRequest(
+        recipe=shot(clip, folder / "mattes", frames, stability, working_size)
+    )
     try:
         for warm in (False, True):
             shutil.rmtree(folder / "mattes", ignore_errors=True)
@@ -117,6 +122,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--frames", type=int, default=24)
     parser.add_argument("--strengths", type=float, nargs="+", default=[0.0, 1.0])
+    parser.add_argument("--working-size", type=int, default=0, help="0: the plate's")
     parser.add_argument("--profile", type=int, default=0, metavar="N", help="functions to show")
     options = parser.parse_args()
     keep_freed_memory()
@@ -128,7 +134,9 @@ def main() -> None:
         write_plate(clip, options.frames)
         print("a frame, ms:\nstability        wall      server    decoders")
         for strength in options.strengths:
-            profiles = measure(clip, Path(name) / f"{strength:g}", options.frames, strength)
+            profiles = measure(
+                clip, Path(name) / f"{strength:g}", options.frames, strength, options.working_size
+            )
             if profiles:
                 text = io.StringIO()
                 stats = pstats.Stats(*profiles, stream=text)
