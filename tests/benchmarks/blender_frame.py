@@ -1,7 +1,7 @@
 """What mattes cost a render in Blender: 1080p, `null` engines, beside finished mattes on disk.
 
     .venv/bin/python tests/benchmarks/blender_frame.py [--frames N] [--stability S]
-        [--working-size P] [--rendered]
+        [--working-size P] [--objects N] [--rendered]
 
 One tree is rendered in the background in one process: first the server makes the node's mattes,
 then the node reads the files that are there, then AIRoto does not look at the render at all and
@@ -42,6 +42,10 @@ scene.render.image_settings.exr_codec = "NONE"
 if rendered:
     wire(made, clip, stops=0.0)
 made.stability, made.working_size = float(sys.argv[-6]), int(sys.argv[-7])
+if int(sys.argv[-8]) == 1:
+    from airoto_blender import nodes
+    state = nodes.state_of(made)
+    nodes.edit(made, "one", state_ops.remove_object(state, state.objects[1].id))
 
 def took():
     begin = time.perf_counter(), time.process_time()
@@ -68,6 +72,7 @@ def main() -> None:
         "--stability", type=float, default=1.0, help="of edges; 1 is the node's own"
     )
     parser.add_argument("--working-size", type=int, default=0, help="0: the plate's")
+    parser.add_argument("--objects", type=int, default=2, choices=(1, 2))
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     with own_server() as link, tempfile.TemporaryDirectory() as name:
@@ -97,7 +102,8 @@ def _measure(folder: Path, clip: Path, target: str, options: argparse.Namespace)
     folder.mkdir()
     roots = ("tests/blender", "proto", "nuke_plugin", "blender_plugin")
     python = os.environ.get("AIROTO_BPY_PYTHON") or str(ROOT / ".venv-bpy/bin/python")
-    settings = [options.working_size, options.stability, options.frames, options.rendered]
+    settings = [options.objects, options.working_size, options.stability]
+    settings += [options.frames, options.rendered]
     arguments = [*settings, folder, clip, target]
     ran = subprocess.run(
         [python, "-c", SCRIPT, *map(str, arguments)],
