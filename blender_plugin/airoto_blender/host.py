@@ -58,10 +58,10 @@ def script_path() -> str:
 def absolute(path: str, owner: Any = None) -> str:
     """A path of Blender's (`//` is the .blend's folder) as an absolute one.
 
+    Links are not followed: each file of a sequence may be one to somewhere else.
+
     Args:
         owner: the data-block it is of; a linked one is relative to its library.
-
-    Links are not followed: each file of a sequence may be one to somewhere else.
     """
     library = owner.library if owner is not None else None
     found = os.path.abspath(bpy.path.abspath(path, library=library))  # noqa: PTH100 - links stay

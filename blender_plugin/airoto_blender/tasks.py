@@ -31,7 +31,7 @@ def cancel(node: Node) -> None:
     if job is not None:
         job.pump()
         job.cancel()
-        _failed.pop(node.node_id, None)  # nobody waits for it
+    _failed.pop(node.node_id, None)  # nobody waits for it
 
 
 def start(

@@ -169,6 +169,27 @@ def test_a_still_has_its_matte_and_waits_for_no_other(shot):
     assert ran.facts["status"] == "current: 2 frames, 1001-1003"
 
 
+def test_what_failed_behind_a_still_is_not_told_of_another(shot):
+    ran = shot.run(
+        "from airoto.errors import ServerUnreachableError\n"
+        "from airoto_client.node import remote\n"
+        "made = make(folder, clip, server)\nscene = bpy.context.scene\n"
+        "render_there = remote.render\n"
+        "def failing(ask, emit, stop):\n"
+        "    def one_by_one(event):\n"
+        "        emit(event)\n"
+        "        if isinstance(event, remote.FrameDone):\n"
+        "            raise ServerUnreachableError('gone for the test')\n"
+        "    render_there(ask, one_by_one, stop)\n"
+        "for frame, remote.render in ((1001, failing), (1003, render_there)):\n"
+        "    scene.frame_set(frame)\n"
+        "    bpy.ops.render.render(write_still=True)\n"
+        "tell(status=made.status)"
+    )
+    assert ran.code == 0, ran.said
+    assert ran.facts["status"] == "current: 2 frames, 1001-1003"
+
+
 def test_a_frame_that_is_not_being_made_is_not_waited_for(shot):
     # As a host that renders frames in an order of its own.
     ran = shot.run(

@@ -35,7 +35,7 @@ _SMOOTH = 0.05
 _ROUGH = 0.4
 # Beyond so many pixels a disc around every pixel costs more than distances do.
 _FAR = 15.0
-# Pixels.
+# Sigma in pixels from which a blur is made of every other pixel.
 _WIDE_BLUR = 4.0
 # Depth, as a share of the deepest around, from which a widened band leaves a pixel known.
 _CORE = np.float32(0.7)
